@@ -1,0 +1,247 @@
+"""The values that every part of the deployer speaks in, and the two errors.
+
+Frozen, comparable, free of behaviour that touches the world. This module imports nothing of the project.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+
+class Stage(StrEnum):
+    """Where in its life a deployment is, and where an error arose."""
+
+    RECEIVE = "receive"
+    PLAN = "plan"
+    FETCH = "fetch"
+    RENDER = "render"
+    APPLY = "apply"
+    REPORT = "report"
+
+
+class State(StrEnum):
+    """The state of a deployment. The last four are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ROLLING_OUT = "rolling_out"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    HELD = "held"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing will change this state any more."""
+        return self in (State.SUCCEEDED, State.FAILED, State.SUPERSEDED, State.HELD)
+
+
+class Trigger(StrEnum):
+    """Why a deployment was made."""
+
+    MERGE = "merge"
+    REPLAY = "replay"
+    SWEEP = "sweep"
+    RERUN = "rerun"
+    MANUAL = "manual"
+    DRIFT = "drift"
+    ROLLBACK = "rollback"
+
+
+class ForgeKind(StrEnum):
+    """The software a forge runs."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+
+class Failure(Exception):  # noqa: N818 - its two kinds are named for what they mean to the reader
+    """Something that ends or delays a deployment. Raise one of its two kinds.
+
+    The message says what was being done, to what, what went wrong and what to do about it. It is read on the
+    commit and in the log, so it never contains a secret.
+    """
+
+    def __init__(self, message: str, *, stage: Stage) -> None:
+        super().__init__(message)
+        self.message = message
+        self.stage = stage
+
+
+class Permanent(Failure):
+    """Trying again would fail again: bad input, refused, forbidden."""
+
+
+class Temporary(Failure):
+    """Trying again may work: network, lock, overload, a commit that is not there yet."""
+
+    def __init__(self, message: str, *, stage: Stage, retry_after: float | None = None) -> None:
+        super().__init__(message, stage=stage)
+        self.retry_after = retry_after
+        """Seconds that the other side asked us to wait, if it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """An event: `commit` is now the tip of `branch`."""
+
+    repository: str
+    """The forge's full name, as in `acme/shop`."""
+    branch: str
+    commit: str
+    """40 or 64 lower-case hexadecimal digits."""
+    actor: str | None = None
+    """Who merged or pushed, in the forge's user name."""
+    title: str | None = None
+    """What was merged, for people: `#12 Raise the replicas` or the commit's subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An event that is authentic and does not concern us."""
+
+    reason: str
+
+
+Event = Merge | Ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook request as it came, kept so that it can be sent through again."""
+
+    forge: str
+    id: str
+    headers: tuple[tuple[str, str], ...]
+    """Only those that say what the delivery is; never a signature or a token. Lower-case names."""
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EnvironmentKey:
+    """What names an environment everywhere: in Redis, in logs, in the URL of a page."""
+
+    forge: str
+    repository: str
+    environment: str
+
+    def __str__(self) -> str:
+        return f"{self.forge}/{self.repository}/{self.environment}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote. Forge and environment have no slash in them; a repository has one or more.
+
+        Raises:
+            ValueError: `text` has fewer than four parts.
+        """
+        forge, _, rest = text.partition("/")
+        repository, _, environment = rest.rpartition("/")
+        if not (forge and "/" in repository and environment):
+            raise ValueError(f"not an environment key: {text!r}")
+        return cls(forge, repository, environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One overlay of one repository on one cluster, with its policy."""
+
+    key: EnvironmentKey
+    branch: str
+    overlay: str
+    """Folder with a kustomization, relative to the repository's root, without a leading or trailing slash."""
+    cluster: str
+    namespace: str
+    force_conflicts: bool
+    """Take over fields that another manager owns; otherwise they fail the deployment."""
+    rollout_timeout: int
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """The name of one Kubernetes object, as people read it."""
+
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+
+    def __str__(self) -> str:
+        group = self.api_version.rpartition("/")[0]
+        kind = f"{self.kind}.{group}" if group else self.kind
+        return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
+
+
+class Action(StrEnum):
+    """What happened to one object."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """Not tried, because something that it needs failed before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectResult:
+    """What happened to one object and, unless all went well, why."""
+
+    ref: ObjectRef
+    action: Action
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage of one deployment, for people who ask where the time went."""
+
+    stage: Stage
+    started_at: datetime
+    finished_at: datetime | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One attempt to bring one environment to one commit."""
+
+    id: str
+    key: EnvironmentKey
+    commit: str
+    trigger: Trigger
+    state: State
+    summary: str
+    """One line that says what happened, or what is happening."""
+    created_at: datetime
+    finished_at: datetime | None = None
+    delivery: str | None = None
+    """Id of the delivery that asked for it."""
+    actor: str | None = None
+    title: str | None = None
+
+
+class StatusState(StrEnum):
+    """What a commit status can say, on any forge."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStatus:
+    """One line on a commit, as a forge shows it."""
+
+    repository: str
+    commit: str
+    context: str
+    state: StatusState
+    description: str
+    target_url: str

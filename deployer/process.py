@@ -1,0 +1,153 @@
+"""The only door to other programs: argument list, explicit folder and environment, limits, a timeout.
+
+Nothing here knows what is run. No shell, no inherited environment, and no secret in an argument: a secret goes in
+through `environment` or `stdin` and is named in `redact`, so that it cannot come back out in a message.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use. Sizes in bytes, times in seconds."""
+
+    seconds: float = 60
+    memory: int | None = None
+    """Address space of each process."""
+    output: int = 64 * MIB
+    """Size of any one file that it writes, standard output included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left behind."""
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+    """Decoded, undecodable bytes replaced, redacted."""
+
+
+class ProgramFailed(Exception):  # noqa: N818 - reads as what happened
+    """A program ended badly, ran out of time or of a limit, or is not there.
+
+    `reason` says which in a few words; `stderr` is what the program said (redacted, possibly empty).
+    """
+
+    def __init__(self, program: str, reason: str, stderr: str = "") -> None:
+        super().__init__(f"{program}: {reason}" + (f": {stderr.strip()}" if stderr.strip() else ""))
+        self.program = program
+        self.reason = reason
+        self.stderr = stderr
+
+
+class ProgramTimedOut(ProgramFailed):
+    """It was still running when its time was up, and was ended with all its children."""
+
+
+def run(  # noqa: PLR0913 - one value per thing that a process is given
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    limits: Limits,
+    stdin: bytes = b"",
+    redact: Sequence[str] = (),
+) -> Completed:
+    """Run `argv` to its end and return what it wrote.
+
+    Args:
+        argv: program and arguments; the program is found through PATH of `environment`.
+        cwd: the folder it runs in.
+        environment: all of its environment; nothing is inherited.
+        limits: what it may use; beyond that it is ended together with its children.
+        stdin: what it reads on standard input.
+        redact: secrets to replace in what it wrote to standard error.
+
+    Raises:
+        ProgramFailed: it is not there, exited with another code than 0, or was ended by a signal.
+        ProgramTimedOut: `limits.seconds` went by.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
+        try:
+            child = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(environment),
+                stdin=given,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                preexec_fn=lambda: _limit(limits),  # noqa: PLW1509 - sets limits only; takes no lock
+            )
+        except OSError as error:
+            raise ProgramFailed(argv[0], f"could not be started ({error.strerror})") from error
+        timed_out = _wait(child, limits.seconds)
+        stderr = _redacted(_read(err, MIB).decode(errors="replace"), redact)
+        if timed_out:
+            raise ProgramTimedOut(argv[0], f"still running after {limits.seconds:g} s, ended", stderr)
+        if child.returncode != 0:
+            raise ProgramFailed(argv[0], _ending(child.returncode), stderr)
+        return Completed(child.returncode, _read(out, limits.output), stderr)
+
+
+def _limit(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output, limits.output))
+    if limits.memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for the child; end its whole session when the time is up, and in any case when it is done or we are."""
+    deadline = time.monotonic() + seconds
+    try:
+        child.wait(timeout=max(0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        _end_session(child)
+    return False
+
+
+def _end_session(child: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    child.wait()
+
+
+def _read(file: IO[bytes], most: int) -> bytes:
+    file.seek(0)
+    return file.read(most)
+
+
+def _redacted(text: str, secrets: Sequence[str]) -> str:
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "[redacted]")
+    return text
+
+
+def _ending(returncode: int) -> str:
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    name = signal.Signals(-returncode).name
+    if name == "SIGXFSZ":
+        return "wrote more than it may"
+    return f"ended by {name}"

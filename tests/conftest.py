@@ -1,0 +1,42 @@
+"""Fixtures that several folders of tests share: clusters (the sandbox's and, where there is one, a real one)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.control_plane import assets, control_plane
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real_cluster: only on a real API server (KUBEBUILDER_ASSETS)")
+
+
+@pytest.fixture(scope="session")
+def real_kubeconfig() -> Iterator[Path]:
+    """Kubeconfig of a real control plane, one for the whole run; tests keep apart by namespace."""
+    if assets() is None:
+        pytest.skip("KUBEBUILDER_ASSETS is not set")
+    with control_plane() as plane:
+        yield plane.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def sandbox_kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Kubeconfig of a sandbox cluster, one for the whole run."""
+    from deployer.sandbox.kubernetes import SandboxCluster
+
+    with SandboxCluster("tests") as cluster:
+        path = tmp_path_factory.mktemp("sandbox") / "kubeconfig"
+        path.write_text(yaml.safe_dump(cluster.kubeconfig()))
+        yield path
+
+
+@pytest.fixture(scope="session", params=["sandbox", "real"])
+def kubeconfig(request: pytest.FixtureRequest) -> Path:
+    """Every test that takes this runs on the sandbox and on a real API server alike."""
+    path: Path = request.getfixturevalue(f"{request.param}_kubeconfig")
+    return path
