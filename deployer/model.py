@@ -5,10 +5,15 @@ Frozen, comparable, free of behaviour that touches the world. This module import
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
+
+JSON = str | int | float | bool | None | list["JSON"] | dict[str, "JSON"]
+"""What `json.loads` can return."""
 
 
 class Stage(StrEnum):
@@ -56,6 +61,14 @@ class ForgeKind(StrEnum):
 
     GITHUB = "github"
     GITLAB = "gitlab"
+
+
+class Drift(StrEnum):
+    """What to do about a live object that moved away from git."""
+
+    REVERT = "revert"
+    REPORT = "report"
+    IGNORE = "ignore"
 
 
 class Failure(Exception):  # noqa: N818 - its two kinds are named for what they mean to the reader
@@ -121,6 +134,15 @@ class Delivery:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """When and how often one delivery came."""
+
+    first_at: datetime
+    last_at: datetime
+    times: int
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class EnvironmentKey:
     """What names an environment everywhere: in Redis, in logs, in the URL of a page."""
@@ -145,6 +167,24 @@ class EnvironmentKey:
             raise ValueError(f"not an environment key: {text!r}")
         return cls(forge, repository, environment)
 
+    @property
+    def inventory(self) -> str:
+        """Name of the ConfigMap that heads this environment's objects in its namespace.
+
+        The forge is not in it and the repository only as a slug, so two keys can share one; the settings refuse that.
+        """
+        slug = re.sub(r"[^a-z0-9]+", "-", self.repository.lower()).strip("-")
+        return f"deployer.{self.environment}.{slug}"
+
+
+@dataclass(frozen=True, slots=True)
+class PrunePolicy:
+    """How many objects that left git one deployment may delete. None: no limit of that sort."""
+
+    max_percent: int | None = None
+    """Of the objects in the inventory, 1 to 100."""
+    max_objects: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -160,6 +200,11 @@ class Environment:
     """Take over fields that another manager owns; otherwise they fail the deployment."""
     rollout_timeout: int
     """Seconds."""
+    drift: Drift = Drift.REPORT
+    drift_interval: int = 300
+    """Seconds from one look for drift to the next."""
+    prune: PrunePolicy | None = PrunePolicy()
+    """None: nothing is ever deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +220,25 @@ class ObjectRef:
         group = self.api_version.rpartition("/")[0]
         kind = f"{self.kind}.{group}" if group else self.kind
         return f"{kind} {self.namespace}/{self.name}" if self.namespace else f"{kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One Kubernetes object in the form in which git wants it."""
+
+    ref: ObjectRef
+    content: Mapping[str, JSON] = field(repr=False)
+    """The whole object. Not in the representation: it may be a Secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """Everything that one overlay renders to: at least one object, no object twice."""
+
+    objects: tuple[Manifest, ...]
+    """In the order of the rendered output."""
+    digest: str
+    """SHA-256 in hexadecimal over the content of all objects, whatever their order and however they were written."""
 
 
 class Action(StrEnum):

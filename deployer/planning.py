@@ -1,0 +1,93 @@
+"""Decides which environments an event concerns, what may go ahead and what supersedes what. Pure: asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from deployer.model import Deployment, Environment, Ignored, Merge, Receipt, State, Trigger
+
+AT_ONCE = timedelta(seconds=1)
+"""A delivery that comes again within this time is the sender's stutter, not somebody's wish."""
+
+
+def concerned(event: Merge, *, forge: str, environments: Iterable[Environment]) -> tuple[Environment, ...] | Ignored:
+    """The environments that a merge may reach: all of that repository and branch, or the reason why there is none."""
+    of_repository = [
+        environment
+        for environment in environments
+        if environment.key.forge == forge and environment.key.repository == event.repository
+    ]
+    if not of_repository:
+        return Ignored(f"repository {event.repository} is not in the settings")
+    of_branch = tuple(environment for environment in of_repository if environment.branch == event.branch)
+    if not of_branch:
+        branches = ", ".join(sorted({environment.branch for environment in of_repository}))
+        return Ignored(f"branch {event.branch} deploys nothing; {event.repository} deploys {branches}")
+    return of_branch
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Nothing is to be done for an environment, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one commit in one environment when a merge of it is planned."""
+
+    deployed: str | None
+    """The commit that the environment runs."""
+    contained: bool
+    """The deployed commit contains the merged one, as an ancestor or as itself."""
+    last: Deployment | None
+    """The newest deployment of the merged commit to this environment."""
+
+
+def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | Skip:
+    """Whether a merged commit is deployed to an environment, and if so under which trigger.
+
+    A deployment that has not ended is joined, so it may go ahead here. After the end, another delivery of the same
+    commit changes nothing; the same delivery again is a replay. An older commit never replaces a newer one.
+    """
+    if known.contained and commit != known.deployed:
+        return Skip(f"older than what is deployed ({str(known.deployed)[:12]})")
+    if known.last is None or not known.last.state.final:
+        return Trigger.MERGE
+    if receipt is not None and _replayed(receipt, known.last):
+        return Trigger.REPLAY
+    return Skip("already deployed" if known.last.state is State.SUCCEEDED else f"already ended: {known.last.summary}")
+
+
+def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]) -> Deployment:
+    """The one of an environment's queued deployments that is to run; all others are superseded by it.
+
+    Newest means further along the branch, not later by arrival; only a rollback, which somebody asked for by name,
+    goes back.
+
+    Args:
+        queued: at least one, in the order in which they were accepted.
+        contains: whether its first commit contains its second.
+    """
+    chosen = queued[0]
+    for candidate in queued[1:]:
+        if candidate.trigger is Trigger.ROLLBACK or not contains(chosen.commit, candidate.commit):
+            chosen = candidate
+    return chosen
+
+
+def _replayed(receipt: Receipt, last: Deployment) -> bool:
+    came_again = receipt.times > 1 and receipt.last_at - receipt.first_at > AT_ONCE
+    return came_again and last.finished_at is not None and receipt.last_at > last.finished_at
+
+
+def overtaken(deployment: Deployment, *, deployed: str | None, contains: Callable[[str, str], bool]) -> str | None:
+    """Why a queued deployment is not to run, because the environment is already further; None when it is to run."""
+    if deployed is None or deployed == deployment.commit or deployment.trigger is Trigger.ROLLBACK:
+        return None
+    if not contains(deployed, deployment.commit):
+        return None
+    return f"older than what is deployed ({deployed[:12]}); to go back: deployer deploy --commit … --allow-rollback"

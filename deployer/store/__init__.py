@@ -1,0 +1,41 @@
+"""Everything that the deployer remembers, in Redis. Nothing here decides anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from redis import Redis
+
+from deployer.store.audit import Audit
+from deployer.store.counters import Counters
+from deployer.store.deliveries import Deliveries
+from deployer.store.deployments import Deployments
+from deployer.store.environments import Environments
+from deployer.store.leases import Leases
+from deployer.store.posted import Posted
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The records, by what they are about."""
+
+    audit: Audit
+    counters: Counters
+    deliveries: Deliveries
+    deployments: Deployments
+    environments: Environments
+    leases: Leases
+    posted: Posted
+
+
+def open_store(redis: Redis) -> Store:
+    """All records behind one connection."""
+    return Store(
+        Audit(redis),
+        Counters(redis),
+        Deliveries(redis),
+        Deployments(redis),
+        Environments(redis),
+        Leases(redis),
+        Posted(redis),
+    )

@@ -1,0 +1,47 @@
+"""The audit: one row for each thing that was asked, decided or done, in the order in which it happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis import Redis
+
+from deployer.store.codec import read_time, text, write_time
+
+_STREAM = "deployer:audit"
+_ROWS_KEPT = 100_000
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One row. `fields` name the forge, delivery, repository, environment, commit, actor… as far as they are known."""
+
+    at: datetime
+    what: str
+    fields: Mapping[str, str]
+
+
+class Audit:
+    """An append-only stream of rows. Nothing in it is secret."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def add(self, what: str, *, at: datetime, **fields: str | None) -> None:
+        """Append a row; fields that are None are left out."""
+        row = {"what": what, "at": write_time(at)}
+        row |= {name: text for name, text in fields.items() if text is not None}
+        self._redis.xadd(_STREAM, {"row": json.dumps(row)}, maxlen=_ROWS_KEPT, approximate=True)
+
+    def rows(self) -> Iterator[AuditRow]:
+        """All rows, oldest first."""
+        start = "-"
+        while page := self._redis.xrange(_STREAM, min=start, count=_PAGE):
+            for _, fields in page:
+                row = json.loads((fields or {})[b"row"])
+                yield AuditRow(read_time(row.pop("at")), row.pop("what"), row)
+            start = f"({text(page[-1][0])}"

@@ -1,0 +1,26 @@
+"""Counts that only grow, for the metrics: kept in Redis because every process adds to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from redis import Redis
+
+_COUNTERS = "deployer:counters"
+
+
+class Counters:
+    """Named counts with labels."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    def add(self, name: str, **labels: str) -> None:
+        """Count one more."""
+        self._redis.hincrby(_COUNTERS, json.dumps([name, labels], sort_keys=True), 1)
+
+    def all(self) -> tuple[tuple[str, Mapping[str, str], int], ...]:
+        """Name, labels and count of each."""
+        raw = self._redis.hgetall(_COUNTERS)
+        return tuple((*json.loads(field), int(count)) for field, count in sorted(raw.items()))

@@ -1,0 +1,243 @@
+"""Deployments from the moment they are accepted: their record, their place in the queue, what became of them.
+
+A deployment stays in its environment's queue until it has a final state, so a worker that dies leaves it there to be
+found. Its beginning and its end mark the commit as owing a report, in the same transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from redis import Redis
+
+from deployer.model import Deployment, EnvironmentKey, ObjectResult, StageRecord, State
+from deployer.store.codec import (
+    read_deployment,
+    read_result,
+    read_stage,
+    text,
+    text_hash,
+    write_deployment,
+    write_result,
+    write_stage,
+    write_time,
+)
+
+RETENTION_SECONDS = 90 * 24 * 3600
+LOG_LINES = 2000
+_ALL = "deployer:deployments"
+_WAITING = "deployer:environments:waiting"
+_UNREPORTED = "deployer:unreported"
+
+# One step, so that two deliveries of one merge can never make two deployments of it.
+# KEYS: active, deployment, index, index of the environment, queue, waiting, unreported, latest
+# ARGV: id, created_at, key, report, then the fields of the hash
+_QUEUE = """
+local active = redis.call('GET', KEYS[1])
+if active then return active end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[2], unpack(ARGV, 5))
+redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
+redis.call('RPUSH', KEYS[5], ARGV[1])
+redis.call('ZADD', KEYS[6], ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[7], ARGV[2], ARGV[4])
+redis.call('SET', KEYS[8], ARGV[1])
+return ARGV[1]
+"""
+
+# KEYS: queue, waiting  ARGV: key
+_FORGET_IF_IDLE = "if redis.call('LLEN', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) end"
+
+
+class Deployments:
+    """The records of all deployments, and the queue of each environment."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._queue = redis.register_script(_QUEUE)
+        self._forget_if_idle = redis.register_script(_FORGET_IF_IDLE)
+
+    def queue(self, deployment: Deployment) -> Deployment:
+        """Put a new deployment into its environment's queue.
+
+        Returns:
+            The same deployment; or the one of the same commit that has no final state yet, which it joins.
+        """
+        key, commit = str(deployment.key), deployment.commit
+        fields = [field for pair in write_deployment(deployment).items() for field in pair]
+        winner = text(
+            self._queue(
+                keys=[
+                    _active(key, commit),
+                    _record(deployment.id),
+                    _ALL,
+                    _of_environment(key),
+                    _queued(key),
+                    _WAITING,
+                    _UNREPORTED,
+                    _latest(key, commit),
+                ],
+                args=[deployment.id, deployment.created_at.timestamp(), key, _report(deployment.key, commit), *fields],
+            )
+        )
+        return deployment if winner == deployment.id else self.get(winner) or deployment
+
+    def get(self, deployment_id: str) -> Deployment | None:
+        """A deployment by its id, or None."""
+        fields = text_hash(self._redis.hgetall(_record(deployment_id)))
+        return read_deployment(fields) if "id" in fields else None
+
+    def latest(self, key: EnvironmentKey, commit: str) -> Deployment | None:
+        """The newest deployment of one commit to one environment: what its commit status is about."""
+        found = self._redis.get(_latest(str(key), commit))
+        return self.get(text(found)) if found else None
+
+    def newest(self, key: EnvironmentKey | None = None, *, most: int = 100) -> tuple[Deployment, ...]:
+        """The newest deployments, of one environment or of all, newest first."""
+        index = _of_environment(str(key)) if key else _ALL
+        return self._several(self._redis.zrange(index, 0, most - 1, desc=True))
+
+    def queued(self, key: EnvironmentKey) -> tuple[Deployment, ...]:
+        """The deployments of an environment that have no final state, in the order in which they were accepted."""
+        return self._several(self._redis.lrange(_queued(str(key)), 0, -1))
+
+    def waiting(self, *, before: datetime) -> tuple[EnvironmentKey, ...]:
+        """The environments with a deployment that has no final state and was due before a time."""
+        members = self._redis.zrangebyscore(_WAITING, "-inf", before.timestamp())
+        return tuple(EnvironmentKey.parse(text(member)) for member in members)
+
+    def postpone(self, key: EnvironmentKey, *, due: datetime) -> None:
+        """An environment's queue is to be looked at again at that time."""
+        self._redis.zadd(_WAITING, {str(key): due.timestamp()}, xx=True)
+
+    def advance(self, deployment: Deployment, state: State, summary: str) -> Deployment:
+        """Write what a deployment is doing now (not its end)."""
+        self._redis.hset(_record(deployment.id), mapping={"state": state.value, "summary": summary})
+        return replace(deployment, state=state, summary=summary)
+
+    def finish(self, deployment: Deployment, state: State, summary: str, *, at: datetime) -> Deployment:
+        """Write the end of a deployment; the only place where that happens."""
+        ended = replace(deployment, state=state, summary=summary, finished_at=at)
+        key = str(deployment.key)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(
+                _record(deployment.id),
+                mapping={"state": state.value, "summary": summary, "finished_at": write_time(at)},
+            )
+            pipe.lrem(_queued(key), 0, deployment.id)
+            pipe.delete(_active(key, deployment.commit))
+            pipe.zadd(_UNREPORTED, {_report(deployment.key, deployment.commit): at.timestamp()})
+            for name in _parts(deployment.id):
+                pipe.expire(name, RETENTION_SECONDS)
+            pipe.expire(_latest(key, deployment.commit), RETENTION_SECONDS)
+            pipe.zremrangebyscore(_ALL, "-inf", at.timestamp() - RETENTION_SECONDS)
+            pipe.zremrangebyscore(_of_environment(key), "-inf", at.timestamp() - RETENTION_SECONDS)
+            pipe.execute()
+        self._forget_if_idle(keys=[_queued(key), _WAITING], args=[key])
+        return ended
+
+    def attempt(self, deployment: Deployment) -> int:
+        """Count one more attempt at a deployment and return the count."""
+        return int(self._redis.hincrby(_record(deployment.id), "attempts", 1))
+
+    def write_stage(self, deployment_id: str, record: StageRecord) -> None:
+        """Keep a stage under its name; a later attempt replaces it."""
+        self._redis.hset(_stages(deployment_id), record.stage.value, write_stage(record))
+
+    def stages(self, deployment_id: str) -> tuple[StageRecord, ...]:
+        """The stages so far, by the time they began."""
+        records = [read_stage(written) for written in self._redis.hvals(_stages(deployment_id))]
+        return tuple(sorted(records, key=lambda record: record.started_at))
+
+    def log(self, deployment_id: str, line: str, *, at: datetime) -> None:
+        """Add one line to what `deployer log` shows. It must hold no secret."""
+        name = _log(deployment_id)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.rpush(name, f"{write_time(at)} {line}")
+            pipe.ltrim(name, -LOG_LINES, -1)
+            pipe.execute()
+
+    def log_lines(self, deployment_id: str) -> tuple[str, ...]:
+        """All lines of the log, oldest first."""
+        return tuple(text(line) for line in self._redis.lrange(_log(deployment_id), 0, -1))
+
+    def write_objects(self, deployment_id: str, results: Sequence[ObjectResult]) -> None:
+        """Keep what happened to each object."""
+        self._redis.set(_objects(deployment_id), json.dumps([write_result(result) for result in results]))
+
+    def objects(self, deployment_id: str) -> tuple[ObjectResult, ...]:
+        """What happened to each object, in the order of applying."""
+        written = self._redis.get(_objects(deployment_id))
+        return tuple(read_result(value) for value in json.loads(written)) if written else ()
+
+    def unreported(self, *, before: datetime) -> tuple[tuple[EnvironmentKey, str], ...]:
+        """Environment and commit of each status that was due at its forge before a time."""
+        members = self._redis.zrangebyscore(_UNREPORTED, "-inf", before.timestamp())
+        pairs = (text(member).rpartition("@") for member in members)
+        return tuple((EnvironmentKey.parse(key), commit) for key, _, commit in pairs)
+
+    def postpone_report(self, key: EnvironmentKey, commit: str, *, due: datetime) -> None:
+        """The forge is to be told the state of a commit in an environment at that time."""
+        self._redis.zadd(_UNREPORTED, {_report(key, commit): due.timestamp()}, xx=True)
+
+    def report_attempt(self, deployment: Deployment) -> int:
+        """Count one more attempt at telling the forge and return the count."""
+        return int(self._redis.hincrby(_record(deployment.id), "report_attempts", 1))
+
+    def reported(self, deployment: Deployment) -> None:
+        """The forge knows the state of this deployment's commit."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(_UNREPORTED, _report(deployment.key, deployment.commit))
+            pipe.hdel(_record(deployment.id), "report_attempts")
+            pipe.execute()
+
+    def _several(self, ids: Iterable[object]) -> tuple[Deployment, ...]:
+        with self._redis.pipeline(transaction=False) as pipe:
+            for deployment_id in ids:
+                pipe.hgetall(_record(text(deployment_id)))
+            hashes = [text_hash(raw) for raw in pipe.execute()]
+        return tuple(read_deployment(fields) for fields in hashes if "id" in fields)
+
+
+def _record(deployment_id: str) -> str:
+    return f"deployer:deployment:{deployment_id}"
+
+
+def _stages(deployment_id: str) -> str:
+    return f"{_record(deployment_id)}:stages"
+
+
+def _log(deployment_id: str) -> str:
+    return f"{_record(deployment_id)}:log"
+
+
+def _objects(deployment_id: str) -> str:
+    return f"{_record(deployment_id)}:objects"
+
+
+def _parts(deployment_id: str) -> tuple[str, ...]:
+    return _record(deployment_id), _stages(deployment_id), _log(deployment_id), _objects(deployment_id)
+
+
+def _of_environment(key: str) -> str:
+    return f"deployer:deployments:{key}"
+
+
+def _queued(key: str) -> str:
+    return f"deployer:queued:{key}"
+
+
+def _active(key: str, commit: str) -> str:
+    return f"deployer:active:{key}@{commit}"
+
+
+def _latest(key: str, commit: str) -> str:
+    return f"deployer:latest:{key}@{commit}"
+
+
+def _report(key: EnvironmentKey, commit: str) -> str:
+    return f"{key}@{commit}"

@@ -1,0 +1,94 @@
+"""Leases: at most one writer per name, for as long as it is alive.
+
+A lease ends by itself when its holder stops renewing it. Each one carries a token that only grows per name, so that
+a holder which slept through its end can find out that it is no longer the one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+_IF_MINE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call({}) end return 0"
+_RENEW = _IF_MINE.format("'PEXPIRE', KEYS[1], ARGV[2]")
+_RELEASE = _IF_MINE.format("'DEL', KEYS[1]")
+
+# KEYS: lease, fence  ARGV: milliseconds. The token is taken only when the lease is free.
+_TAKE = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local token = redis.call('INCR', KEYS[2])
+redis.call('SET', KEYS[1], token, 'PX', ARGV[1])
+return token
+"""
+
+
+class LeaseLost(Exception):  # noqa: N818 - reads as what happened
+    """Somebody else may hold the lease by now: stop, write nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease that is held. `token` grows with each holder of the same name."""
+
+    name: str
+    token: int
+    _leases: Leases
+
+    def check(self) -> None:
+        """Raise LeaseLost unless the lease is still held by this holder. Call it before each write."""
+        if not self._leases.holds(self):
+            raise LeaseLost(self.name)
+
+
+class Leases:
+    """Takes, renews and releases leases."""
+
+    def __init__(self, redis: Redis, *, seconds: float = 30) -> None:
+        self._redis = redis
+        self._milliseconds = int(seconds * 1000)
+        self._take = redis.register_script(_TAKE)
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[Lease | None]:
+        """Hold the lease `name`, renewed in the background until the block ends; None when somebody else has it."""
+        token = int(self._take(keys=[_key(name), f"deployer:fence:{name}"], args=[self._milliseconds]))
+        if not token:
+            yield None
+            return
+        lease = Lease(name, token, self)
+        done = threading.Event()
+        renewal = threading.Thread(target=self._keep, args=(lease, done), name=f"lease {name}", daemon=True)
+        renewal.start()
+        try:
+            yield lease
+        finally:
+            done.set()
+            renewal.join()
+            self._release(keys=[_key(name)], args=[token])
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether this very lease is still held."""
+        return bool(self._redis.get(_key(lease.name)) == str(lease.token).encode())
+
+    def held(self, name: str) -> bool:
+        """Whether anybody holds the lease `name`."""
+        return bool(self._redis.exists(_key(name)))
+
+    def _keep(self, lease: Lease, done: threading.Event) -> None:
+        while not done.wait(self._milliseconds / 3000):
+            try:
+                if not self._renew(keys=[_key(lease.name)], args=[lease.token, self._milliseconds]):
+                    return
+            except RedisError:
+                continue  # the next turn tries again; `check` tells the holder if that was too late
+
+
+def _key(name: str) -> str:
+    return f"deployer:lease:{name}"

@@ -1,0 +1,54 @@
+"""Values that many tests start from. `replace` makes them into others."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from deployer.model import Deployment, Environment, EnvironmentKey, State, Trigger
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+STAGING = EnvironmentKey("github", "acme/shop", "staging")
+PRODUCTION = EnvironmentKey("github", "acme/shop", "production")
+COMMIT = "1" * 40
+NEWER = "2" * 40
+
+
+def after(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def environment(key: EnvironmentKey = STAGING, *, branch: str = "main") -> Environment:
+    return Environment(
+        key=key,
+        branch=branch,
+        overlay=f"deploy/overlays/{key.environment}",
+        cluster=key.environment,
+        namespace="shop",
+        force_conflicts=True,
+        rollout_timeout=300,
+    )
+
+
+def deployment(  # noqa: PLR0913 - what tests vary
+    deployment_id: str = "a1",
+    *,
+    key: EnvironmentKey = STAGING,
+    commit: str = COMMIT,
+    trigger: Trigger = Trigger.MERGE,
+    state: State = State.QUEUED,
+    created_at: datetime = NOON,
+    finished_at: datetime | None = None,
+) -> Deployment:
+    return Deployment(
+        id=deployment_id,
+        key=key,
+        commit=commit,
+        trigger=trigger,
+        state=state,
+        summary="waiting for its turn",
+        created_at=created_at,
+        finished_at=finished_at,
+        delivery="d1",
+        actor="ada",
+        title="#7 Raise the replicas",
+    )

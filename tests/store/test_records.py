@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployer.model import CommitStatus, StatusState
+from deployer.store import Store
+from deployer.store.environments import EnvironmentState
+from tests.examples import COMMIT, NEWER, STAGING, after, deployment
+
+STATUS = CommitStatus("acme/shop", COMMIT, "deploy/staging", StatusState.PENDING, "waiting", "https://d/1")
+
+
+def test_an_environment_begins_with_nothing_and_remembers_what_it_runs(store: Store) -> None:
+    assert store.environments.get(STAGING) == EnvironmentState()
+    store.environments.begin(deployment("a1"))
+    assert store.environments.get(STAGING) == EnvironmentState(COMMIT, None, "a1")
+    store.environments.deployed(deployment("a1"))
+    store.environments.begin(deployment("a2", commit=NEWER))
+    assert store.environments.get(STAGING) == EnvironmentState(NEWER, COMMIT, "a2")
+
+
+def test_only_the_very_same_status_counts_as_posted(store: Store) -> None:
+    assert not store.posted.is_last("github", STATUS)
+    store.posted.remember("github", STATUS)
+    assert store.posted.is_last("github", STATUS)
+    assert not store.posted.is_last("gitlab", STATUS)
+    assert not store.posted.is_last("github", replace(STATUS, state=StatusState.SUCCESS))
+
+
+def test_the_audit_reads_in_order_over_many_pages(store: Store) -> None:
+    for number in range(1203):
+        store.audit.add("received", at=after(number), delivery=str(number), actor=None)
+    rows = list(store.audit.rows())
+    assert [row.fields["delivery"] for row in rows] == [str(number) for number in range(1203)]
+    assert rows[0].at == after(0)
+    assert "actor" not in rows[0].fields
+
+
+def test_counts_keep_their_labels_apart(store: Store) -> None:
+    for result in ("accepted", "accepted", "ignored"):
+        store.counters.add("webhooks", forge="github", result=result)
+    assert store.counters.all() == (
+        ("webhooks", {"forge": "github", "result": "accepted"}, 2),
+        ("webhooks", {"forge": "github", "result": "ignored"}, 1),
+    )

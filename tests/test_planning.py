@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployer.model import Ignored, Merge, Receipt, State, Trigger
+from deployer.planning import Known, Skip, concerned, decide, newest, overtaken
+from tests.examples import COMMIT, NEWER, PRODUCTION, STAGING, after, deployment, environment
+
+MERGE = Merge(repository="acme/shop", branch="main", commit=COMMIT)
+ENVIRONMENTS = (environment(STAGING), environment(PRODUCTION), environment(PRODUCTION, branch="release"))
+OVER = deployment(state=State.SUCCEEDED, finished_at=after(10))
+
+
+def contains(first: str, second: str) -> bool:
+    """A branch on which each commit of this file is followed by the one with the greater digit."""
+    return first >= second
+
+
+class TestConcerned:
+    def test_all_environments_of_the_repository_and_branch(self) -> None:
+        found = concerned(MERGE, forge="github", environments=ENVIRONMENTS)
+        assert found == ENVIRONMENTS[:2]
+
+    def test_an_unknown_repository_is_named(self) -> None:
+        found = concerned(replace(MERGE, repository="acme/other"), forge="github", environments=ENVIRONMENTS)
+        assert found == Ignored("repository acme/other is not in the settings")
+
+    def test_the_same_name_on_another_forge_is_another_repository(self) -> None:
+        assert isinstance(concerned(MERGE, forge="gitlab", environments=ENVIRONMENTS), Ignored)
+
+    def test_another_branch_says_which_ones_deploy(self) -> None:
+        found = concerned(replace(MERGE, branch="feature"), forge="github", environments=ENVIRONMENTS)
+        assert found == Ignored("branch feature deploys nothing; acme/shop deploys main, release")
+
+
+class TestDecide:
+    def test_what_was_never_deployed_goes_ahead(self) -> None:
+        assert decide(COMMIT, known=Known(None, False, None), receipt=None) is Trigger.MERGE
+
+    def test_what_has_not_ended_is_joined(self) -> None:
+        assert decide(COMMIT, known=Known(None, False, deployment(state=State.RUNNING)), receipt=None) is Trigger.MERGE
+
+    def test_another_delivery_after_the_end_changes_nothing(self) -> None:
+        once = Receipt(after(20), after(20), times=1)
+        assert decide(COMMIT, known=Known(COMMIT, True, OVER), receipt=once) == Skip("already deployed")
+
+    def test_another_delivery_after_a_failure_changes_nothing(self) -> None:
+        failed = replace(OVER, state=State.FAILED, summary="render: no such file")
+        decision = decide(COMMIT, known=Known(None, False, failed), receipt=Receipt(after(20), after(20), times=1))
+        assert decision == Skip("already ended: render: no such file")
+
+    def test_the_same_delivery_after_the_end_is_a_replay(self) -> None:
+        again = Receipt(after(0), after(20), times=2)
+        assert decide(COMMIT, known=Known(COMMIT, True, OVER), receipt=again) is Trigger.REPLAY
+
+    @pytest.mark.parametrize(
+        "receipt",
+        [
+            pytest.param(Receipt(after(0), after(5), times=2), id="before the end"),
+            pytest.param(Receipt(after(11), after(11.5), times=50), id="fifty times at once"),
+        ],
+    )
+    def test_the_same_delivery_is_no_replay(self, receipt: Receipt) -> None:
+        assert isinstance(decide(COMMIT, known=Known(COMMIT, True, OVER), receipt=receipt), Skip)
+
+    def test_an_older_commit_is_never_brought_back_not_even_by_a_replay(self) -> None:
+        again = Receipt(after(0), after(20), times=2)
+        decision = decide(COMMIT, known=Known(NEWER, True, OVER), receipt=again)
+        assert decision == Skip(f"older than what is deployed ({NEWER[:12]})")
+
+
+class TestNewest:
+    def test_further_along_the_branch_wins_whatever_arrived_first(self) -> None:
+        older, newer = deployment("a", commit=COMMIT), deployment("b", commit=NEWER)
+        assert newest([older, newer], contains=contains) == newer
+        assert newest([newer, older], contains=contains) == newer
+
+    def test_of_two_histories_the_later_arrival_wins(self) -> None:
+        one, other = deployment("a", commit=COMMIT), deployment("b", commit=NEWER)
+        assert newest([other, one], contains=lambda *_: False) == one
+
+    def test_a_rollback_that_was_asked_for_wins_over_what_was_queued_before_it(self) -> None:
+        newer = deployment("a", commit=NEWER)
+        rollback = deployment("b", commit=COMMIT, trigger=Trigger.ROLLBACK)
+        assert newest([newer, rollback], contains=contains) == rollback
+
+
+class TestOvertaken:
+    def test_an_older_commit_is_told_how_to_go_back(self) -> None:
+        reason = overtaken(deployment(commit=COMMIT), deployed=NEWER, contains=contains)
+        assert reason is not None
+        assert "--allow-rollback" in reason
+
+    @pytest.mark.parametrize(
+        ("commit", "deployed", "trigger"),
+        [
+            (COMMIT, None, Trigger.MERGE),
+            (COMMIT, COMMIT, Trigger.REPLAY),
+            (NEWER, COMMIT, Trigger.MERGE),
+            (COMMIT, NEWER, Trigger.ROLLBACK),
+        ],
+    )
+    def test_everything_else_runs(self, commit: str, deployed: str | None, trigger: Trigger) -> None:
+        assert overtaken(deployment(commit=commit, trigger=trigger), deployed=deployed, contains=contains) is None
