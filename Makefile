@@ -1,0 +1,44 @@
+# Every target sets up what it needs: Python 3.11 and git are enough.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+READY   = $(VENV)/.ready
+
+.PHONY: demo test check bench format lock schema clean
+
+demo: $(READY)            ## the whole thing on this machine; ONCE=1 ends after the first merge
+	$(BIN)/deployer demo $(if $(ONCE),--once)
+
+test: $(READY)            ## the whole suite; KUBEBUILDER_ASSETS=... adds a real API server
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
+
+check: $(READY)           ## format, lint, types, import contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)           ## measure, beside peers in the same run
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.bench $(BENCH)
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schema: $(READY)          ## write config/deployer.schema.json anew
+	$(BIN)/deployer schema > config/deployer.schema.json
+
+lock: $(READY)            ## compile requirements*.in to requirements*.txt with hashes
+	$(BIN)/pip install --quiet uv
+	for name in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal \
+	    --python-version 3.11 $$name.in --output-file $$name.txt; done
+
+$(READY): requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
