@@ -1,0 +1,77 @@
+"""What names in the settings may look like, as pydantic types. Each rule takes a text, returns it or raises ValueError.
+
+The rules are narrow on purpose: these names end up in URL paths, git arguments, Redis keys and Kubernetes objects.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, WithJsonSchema
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PART = r"[A-Za-z0-9_.][A-Za-z0-9_.-]*"
+_REPOSITORY = rf"{_PART}(/{_PART})+"
+_LONGEST_REPOSITORY = 180
+_NOT_IN_A_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^[-/]|[./]$|(^|/)\.|\.lock(/|$)")
+
+
+def _label(text: str) -> str:
+    """See https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names."""
+    if not re.fullmatch(_LABEL, text):
+        raise ValueError('expected up to 63 of a-z, 0-9 and "-", with a letter or digit at both ends')
+    return text
+
+
+def _repository(text: str) -> str:
+    """180 characters, because the name becomes a part of an object name (253), with an environment's (63) before it."""
+    parts = text.split("/")
+    if not re.fullmatch(_REPOSITORY, text) or {".", ".."} & set(parts) or not re.search(r"[A-Za-z0-9]", text):
+        raise ValueError('expected the full name on the forge, as in acme/shop: letters, digits, "_", "-", "." and "/"')
+    if any(part.lower().endswith(".git") for part in parts):
+        raise ValueError('expected the full name on the forge, as in acme/shop, without ".git"')
+    if len(text) > _LONGEST_REPOSITORY:
+        raise ValueError(f"longer than {_LONGEST_REPOSITORY} characters")
+    return text
+
+
+def _branch(text: str) -> str:
+    """See https://git-scm.com/docs/git-check-ref-format."""
+    if text.startswith("refs/heads/"):
+        raise ValueError("expected the name of a branch alone, without refs/heads/")
+    if text in ("", "@", "HEAD") or not text.isprintable() or _NOT_IN_A_BRANCH.search(text):
+        raise ValueError("git does not allow this as the name of a branch")
+    return text
+
+
+def _overlay(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError('expected a folder inside the repository, or "." for its root')
+    if text.startswith(("/", "~", "-")) or "\\" in text:
+        raise ValueError('expected a folder relative to the root of the repository, with "/" between its parts')
+    if ".." in text.split("/"):
+        raise ValueError('".." is not allowed: an overlay is named from the root of its own repository')
+    return str(PurePosixPath(text))
+
+
+def _one_line(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("expected a text of one line")
+    return text
+
+
+Label = Annotated[str, AfterValidator(_label), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL}$"})]
+"""A DNS label: the names of forges, clusters, environments and namespaces."""
+
+RepositoryName = Annotated[
+    str,
+    AfterValidator(_repository),
+    WithJsonSchema({"type": "string", "pattern": f"^{_REPOSITORY}$", "maxLength": _LONGEST_REPOSITORY}),
+]
+Branch = Annotated[str, AfterValidator(_branch), WithJsonSchema({"type": "string", "minLength": 1})]
+Overlay = Annotated[str, AfterValidator(_overlay), WithJsonSchema({"type": "string", "pattern": r"^[^/~\\-]"})]
+"""Becomes a path without `.`, double or trailing slashes."""
+
+Text = Annotated[str, AfterValidator(_one_line), WithJsonSchema({"type": "string", "minLength": 1})]

@@ -1,0 +1,27 @@
+"""What every section of the settings file shares: strict keys, frozen values, and nothing printed from a bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a settings file came from, which is what the references in it are followed from.
+
+    It is the validation context of `load`. Without it (sections made in code) references are not followed and
+    relative paths are left as they are.
+    """
+
+    folder: Path
+    environ: Mapping[str, str] = field(repr=False)
+
+
+class Section(BaseModel):
+    """A mapping in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)

@@ -1,0 +1,261 @@
+"""The settings file: its sections, their keys, and the rules that a section can check by itself.
+
+The docstrings of keys are what an editor shows. A rule about two keys is checked at the later one of them, so that it
+is reported together with every other mistake.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from deployer.model import Drift, Environment, EnvironmentKey, ForgeKind, PrunePolicy
+from deployer.settings.addresses import REPOSITORY, ApiUrl, CloneUrl, HttpUrl
+from deployer.settings.mistakes import suggestion
+from deployer.settings.names import Branch, Label, Overlay, RepositoryName, Text
+from deployer.settings.secret import FileSecret, KubeconfigFile, Secret, SigningSecret
+from deployer.settings.section import Origin, Section
+
+ABSENT = "absent"
+"""Type of the error for a key that is missing only because of what else is there."""
+
+WEEK = 7 * 24 * 60 * 60
+
+Seconds = Annotated[int, Strict(), Field(ge=1, le=WEEK)]
+Flag = Annotated[bool, Strict()]
+
+
+class UnknownEnvironment(LookupError):  # noqa: N818 - reads as what happened
+    """No such environment in the settings. The message says which ones there are."""
+
+
+class AppSettings(Section):
+    """A GitHub App, which posts check runs with buttons."""
+
+    id: Annotated[int, Strict(), Field(ge=1)]
+    """App ID, from the App's settings page."""
+    private_key: Secret
+    """Private key of the App, in PEM."""
+
+
+def _default_api_url(validated: dict[str, Any]) -> str:
+    return "https://api.github.com" if validated["kind"] is ForgeKind.GITHUB else "https://gitlab.com"
+
+
+def _default_clone_url(validated: dict[str, Any]) -> str:
+    """The host that has the API, as people see it: `api.` (github.com) and `/api/v3` (GitHub Enterprise) left away."""
+    site: str = validated["api_url"]
+    if validated["kind"] is ForgeKind.GITHUB:
+        site = site.removesuffix("/api/v3").replace("://api.", "://", 1)
+    return f"{site}/{REPOSITORY}.git"
+
+
+class ForgeSettings(Section):
+    """A Git host that sends webhooks and gets statuses."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": ["webhook_secrets"]}, {"required": ["signing_secrets"]}],
+            "not": {"required": ["token", "app"]},
+        }
+    )
+
+    kind: ForgeKind
+    """What the host runs: github or gitlab."""
+    api_url: ApiUrl = Field(default_factory=_default_api_url)
+    """Address of the API. Default: https://api.github.com or https://gitlab.com. GitHub Enterprise: ends in /api/v3."""
+    clone_url: CloneUrl = Field(default_factory=_default_clone_url)
+    """What git fetches from, with {repository} for the full name. Default: over https from the host of the API."""
+    signing_secrets: tuple[SigningSecret, ...] = ()
+    """GitLab only: signing tokens of the webhook, which start with whsec_. Several while one is being rotated."""
+    webhook_secrets: tuple[Secret, ...] = Field(default=(), validate_default=True)
+    """Secrets of the webhook. Several while one is being rotated. At least one, or one signing secret."""
+    token: Secret | None = None
+    """Token to fetch with and to post statuses with."""
+    app: AppSettings | None = None
+    """GitHub only: an App in the place of a token."""
+
+    @field_validator("signing_secrets")
+    @classmethod
+    def _signed_by_gitlab(cls, value: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
+        if value and info.data.get("kind") is ForgeKind.GITHUB:
+            raise ValueError("only for kind gitlab; a GitHub webhook has webhook_secrets")
+        return value
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _has_a_secret(cls, value: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
+        # Only for a file: a forge that only posts, made in code, needs no secret.
+        if isinstance(info.context, Origin) and not value and info.data.get("signing_secrets") == ():
+            raise PydanticCustomError(ABSENT, "no secret; without one, no webhook could be told from a forged one")
+        return value
+
+    @field_validator("app")
+    @classmethod
+    def _token_or_app(cls, value: AppSettings | None, info: ValidationInfo) -> AppSettings | None:
+        if value is not None and info.data.get("kind") is ForgeKind.GITLAB:
+            raise ValueError("only for kind github; GitLab takes a token")
+        if value is not None and info.data.get("token") is not None:
+            raise ValueError("token or app, not both")
+        return value
+
+
+class ClusterSettings(Section):
+    """A Kubernetes cluster and how to reach it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["kubeconfig"]},
+                {"required": ["in_cluster"], "properties": {"in_cluster": {"const": True}}},
+            ],
+            "dependentRequired": {"context": ["kubeconfig"]},
+        }
+    )
+
+    in_cluster: Flag = False
+    """Use the service account of the pod that this runs in."""
+    kubeconfig: KubeconfigFile | None = Field(default=None, validate_default=True)
+    """Kubeconfig file. Its exec plugins run: name only files that you trust."""
+    context: Text | None = None
+    """Context of the kubeconfig. Default: its current context."""
+
+    @field_validator("kubeconfig")
+    @classmethod
+    def _one_way(cls, value: FileSecret | None, info: ValidationInfo) -> FileSecret | None:
+        in_cluster = info.data.get("in_cluster")
+        if value is not None and in_cluster is True:
+            raise ValueError("kubeconfig or in_cluster, not both")
+        if value is None and in_cluster is False:
+            raise PydanticCustomError(ABSENT, "missing; a cluster needs a kubeconfig or in_cluster: true")
+        return value
+
+    @field_validator("context")
+    @classmethod
+    def _of_a_kubeconfig(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("in_cluster") is True:
+            raise ValueError("only together with kubeconfig")
+        return value
+
+
+class PruneSettings(Section):
+    """How much one deployment may delete."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    max_percent: Annotated[int, Strict(), Field(ge=1, le=100)] | None = None
+    """At most so many percent of the environment's objects."""
+    max_objects: Annotated[int, Strict(), Field(ge=0)] | None = None
+    """At most so many objects."""
+
+
+def _prune(value: Any, info: ValidationInfo) -> bool | PruneSettings:  # noqa: ANN401 - whatever the file holds
+    """Complain once, where a union would complain once for each of its members."""
+    if isinstance(value, bool | PruneSettings):
+        return value
+    if isinstance(value, dict) and value:
+        return PruneSettings.model_validate(value, context=info.context)
+    raise ValueError("expected true, false or {max_percent: 30, max_objects: 20} (one of them or both)")
+
+
+class EnvironmentSettings(Section):
+    """One overlay on one cluster."""
+
+    overlay: Overlay
+    """Folder with a kustomization, inside the repository."""
+    cluster: Text
+    """Name of one of the clusters."""
+    namespace: Label
+    """For objects that name none, and home of the inventory."""
+    drift: Drift = Drift.REPORT
+    """What happens to a live object that moved away from git: set back, only reported, or not looked for."""
+    drift_interval: Seconds = 300
+    """Seconds from one look for drift to the next."""
+    on_conflict: Literal["force", "fail"] = "force"
+    """A field that another field manager owns: take it over, or fail the deployment."""
+    prune: Annotated[bool | PruneSettings, BeforeValidator(_prune)] = True
+    """Delete what left git: true, false, or true within a budget."""
+    rollout_timeout: Seconds = 300
+    """Seconds until not healthy means failed."""
+
+    @property
+    def prune_policy(self) -> PrunePolicy | None:
+        """`prune` in the model's words."""
+        if isinstance(self.prune, PruneSettings):
+            return PrunePolicy(self.prune.max_percent, self.prune.max_objects)
+        return PrunePolicy() if self.prune else None
+
+
+class RepositorySettings(Section):
+    """A repository, one branch of it, and where that branch runs."""
+
+    name: RepositoryName
+    """Full name on the forge, as in acme/shop; with subgroups on GitLab."""
+    forge: Text
+    """Name of one of the forges."""
+    branch: Branch = "main"
+    """The branch whose merges are deployed."""
+    environments: Annotated[dict[Label, EnvironmentSettings], Field(min_length=1)]
+    """Environments by name; the name is shown on the commit as deploy/NAME."""
+
+    def environment(self, name: str) -> Environment:
+        """Give the environment `name` as the model has it.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        settings = self.environments[name]
+        return Environment(
+            key=EnvironmentKey(self.forge, self.name, name),
+            branch=self.branch,
+            overlay=settings.overlay,
+            cluster=settings.cluster,
+            namespace=settings.namespace,
+            force_conflicts=settings.on_conflict == "force",
+            rollout_timeout=settings.rollout_timeout,
+            drift=settings.drift,
+            drift_interval=settings.drift_interval,
+            prune=settings.prune_policy,
+        )
+
+
+class Settings(Section):
+    """Settings of the deployer."""
+
+    url: HttpUrl
+    """How people reach this deployer: links in statuses start with it."""
+    forges: dict[Label, ForgeSettings]
+    """Git hosts by name; the name ends the webhook path /webhooks/NAME."""
+    clusters: dict[Label, ClusterSettings]
+    """Kubernetes clusters by name."""
+    api_tokens: tuple[Secret, ...] = ()
+    """Tokens that open /api. Without one, /api answers 403."""
+    repositories: tuple[RepositorySettings, ...]
+    """What is deployed. A repository may be here several times, once for each of its branches."""
+
+    @property
+    def environments(self) -> tuple[Environment, ...]:
+        """Every environment of every repository, in the order of the file."""
+        return tuple(entry.environment(name) for entry in self.repositories for name in entry.environments)
+
+    def environment(self, key: EnvironmentKey) -> Environment:
+        """Give the environment that `key` names.
+
+        Raises:
+            UnknownEnvironment: the settings have none; perhaps they had one before.
+        """
+        known = {environment.key: environment for environment in self.environments}
+        if key not in known:
+            near = suggestion(str(key), map(str, known))
+            raise UnknownEnvironment(f"no environment {key} in the settings{near}")
+        return known[key]
+
+    def clone_url(self, forge: str, repository: str) -> str:
+        """Give the URL that git fetches `repository` from, which holds no credentials.
+
+        Raises:
+            KeyError: there is no such forge.
+        """
+        return self.forges[forge].clone_url.replace(REPOSITORY, repository)
