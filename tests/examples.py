@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from deployer.model import Deployment, Environment, EnvironmentKey, State, Trigger
+from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, State, Trigger
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STAGING = EnvironmentKey("github", "acme/shop", "staging")
@@ -29,7 +29,7 @@ def environment(key: EnvironmentKey = STAGING, *, branch: str = "main") -> Envir
     )
 
 
-def deployment(  # noqa: PLR0913 - what tests vary
+def deployment(
     deployment_id: str = "a1",
     *,
     key: EnvironmentKey = STAGING,
@@ -45,7 +45,7 @@ def deployment(  # noqa: PLR0913 - what tests vary
         commit=commit,
         trigger=trigger,
         state=state,
-        summary="waiting for its turn",
+        summary=ON_ITS_WAY,
         created_at=created_at,
         finished_at=finished_at,
         delivery="d1",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
+from deployer.store.arrivals import Arrivals
 from deployer.store.audit import Audit
 from deployer.store.counters import Counters
 from deployer.store.deliveries import Deliveries
@@ -19,6 +20,7 @@ from deployer.store.posted import Posted
 class Store:
     """The records, by what they are about."""
 
+    arrivals: Arrivals
     audit: Audit
     counters: Counters
     deliveries: Deliveries
@@ -31,6 +33,7 @@ class Store:
 def open_store(redis: Redis) -> Store:
     """All records behind one connection."""
     return Store(
+        Arrivals(redis),
         Audit(redis),
         Counters(redis),
         Deliveries(redis),

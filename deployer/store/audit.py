@@ -11,8 +11,8 @@ from redis import Redis
 
 from deployer.store.codec import read_time, text, write_time
 
-_STREAM = "deployer:audit"
-_ROWS_KEPT = 100_000
+STREAM = "deployer:audit"
+ROWS_KEPT = 100_000
 _PAGE = 500
 
 
@@ -33,15 +33,20 @@ class Audit:
 
     def add(self, what: str, *, at: datetime, **fields: str | None) -> None:
         """Append a row; fields that are None are left out."""
-        row = {"what": what, "at": write_time(at)}
-        row |= {name: text for name, text in fields.items() if text is not None}
-        self._redis.xadd(_STREAM, {"row": json.dumps(row)}, maxlen=_ROWS_KEPT, approximate=True)
+        row = write_row(what, at=at, **fields)
+        self._redis.xadd(STREAM, {"row": row}, maxlen=ROWS_KEPT, approximate=True)
 
     def rows(self) -> Iterator[AuditRow]:
         """All rows, oldest first."""
         start = "-"
-        while page := self._redis.xrange(_STREAM, min=start, count=_PAGE):
+        while page := self._redis.xrange(STREAM, min=start, count=_PAGE):
             for _, fields in page:
                 row = json.loads((fields or {})[b"row"])
                 yield AuditRow(read_time(row.pop("at")), row.pop("what"), row)
             start = f"({text(page[-1][0])}"
+
+
+def write_row(what: str, *, at: datetime, **fields: str | None) -> str:
+    """A row as JSON."""
+    known = {name: value for name, value in fields.items() if value is not None}
+    return json.dumps({"what": what, "at": write_time(at), **known})

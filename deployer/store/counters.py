@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from redis import Redis
 
-_COUNTERS = "deployer:counters"
+COUNTERS = "deployer:counters"
 
 
 class Counters:
@@ -18,9 +18,14 @@ class Counters:
 
     def add(self, name: str, **labels: str) -> None:
         """Count one more."""
-        self._redis.hincrby(_COUNTERS, json.dumps([name, labels], sort_keys=True), 1)
+        self._redis.hincrby(COUNTERS, field(name, **labels), 1)
 
     def all(self) -> tuple[tuple[str, Mapping[str, str], int], ...]:
         """Name, labels and count of each."""
-        raw = self._redis.hgetall(_COUNTERS)
+        raw = self._redis.hgetall(COUNTERS)
         return tuple((*json.loads(field), int(count)) for field, count in sorted(raw.items()))
+
+
+def field(name: str, **labels: str) -> str:
+    """How a count stands in the hash."""
+    return json.dumps([name, labels], sort_keys=True)

@@ -8,46 +8,21 @@ from datetime import datetime
 from redis import Redis
 
 from deployer.model import Delivery, Receipt
-from deployer.store.codec import read_time, text, write_time
+from deployer.store.codec import read_time, text
 
 RETENTION_SECONDS = 30 * 24 * 3600
-_OWED = "deployer:deliveries:owed"
+OWED = "deployer:deliveries:owed"
 
 
 class Deliveries:
-    """Records of deliveries, for 30 days."""
+    """Records of deliveries, for 30 days. They are made on arrival."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    def record(self, delivery: Delivery, *, owed: bool) -> bool:
-        """Keep a delivery; with `owed`, remember that it still has to be planned.
-
-        Returns:
-            Whether its planning was not owed already: only then does somebody have to be told.
-        """
-        key = _key(delivery.forge, delivery.id)
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hincrby(key, "times", 1)
-            pipe.hsetnx(key, "first_received_at", write_time(delivery.received_at))
-            pipe.hset(
-                key,
-                mapping={
-                    "headers": json.dumps(delivery.headers),
-                    "body": delivery.body,
-                    "received_at": write_time(delivery.received_at),
-                },
-            )
-            pipe.expire(key, RETENTION_SECONDS)
-            if owed:
-                due = {_member(delivery.forge, delivery.id): delivery.received_at.timestamp()}
-                pipe.zadd(_OWED, due, nx=True)
-            replies = pipe.execute()
-        return bool(owed and replies[-1])
-
     def get(self, forge: str, delivery_id: str) -> Delivery | None:
         """The delivery as it last came, or None when it is unknown or older than the retention."""
-        headers, body, received_at = self._redis.hmget(_key(forge, delivery_id), "headers", "body", "received_at")
+        headers, body, received_at = self._redis.hmget(key(forge, delivery_id), "headers", "body", "received_at")
         if headers is None or received_at is None or not isinstance(body, bytes):
             return None
         pairs = tuple((str(name), str(value)) for name, value in json.loads(headers))
@@ -55,7 +30,7 @@ class Deliveries:
 
     def receipt(self, forge: str, delivery_id: str) -> Receipt | None:
         """When and how often a delivery came, or None when it is unknown."""
-        fields = self._redis.hmget(_key(forge, delivery_id), "first_received_at", "received_at", "times")
+        fields = self._redis.hmget(key(forge, delivery_id), "first_received_at", "received_at", "times")
         if None in fields:
             return None
         first, last, times = (text(field) for field in fields)
@@ -63,30 +38,36 @@ class Deliveries:
 
     def attempt(self, forge: str, delivery_id: str) -> int:
         """Count one more attempt at planning a delivery and return the count."""
-        return int(self._redis.hincrby(_key(forge, delivery_id), "attempts", 1))
+        return int(self._redis.hincrby(key(forge, delivery_id), "attempts", 1))
 
     def planned(self, forge: str, delivery_id: str) -> None:
         """Nothing more is owed to this delivery."""
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(_OWED, _member(forge, delivery_id))
-            pipe.hdel(_key(forge, delivery_id), "attempts")
+            pipe.zrem(OWED, member(forge, delivery_id))
+            pipe.hdel(key(forge, delivery_id), "attempts")
             pipe.execute()
 
     def owe(self, forge: str, delivery_id: str, *, due: datetime) -> None:
         """A recorded delivery has to be planned (again) at that time."""
-        self._redis.zadd(_OWED, {_member(forge, delivery_id): due.timestamp()})
+        self._redis.zadd(OWED, {member(forge, delivery_id): due.timestamp()})
+
+    def is_owed(self, forge: str, delivery_id: str) -> bool:
+        """Whether a delivery has to be planned."""
+        return self._redis.zscore(OWED, member(forge, delivery_id)) is not None
 
     def owed(self, *, before: datetime) -> tuple[tuple[str, str], ...]:
         """Forge and id of the deliveries whose planning was due before a time, oldest first."""
-        members = self._redis.zrangebyscore(_OWED, "-inf", before.timestamp())
+        members = self._redis.zrangebyscore(OWED, "-inf", before.timestamp())
         return tuple(_names(member) for member in members)
 
 
-def _key(forge: str, delivery_id: str) -> str:
+def key(forge: str, delivery_id: str) -> str:
+    """The name of a delivery's hash."""
     return f"deployer:delivery:{forge}:{delivery_id}"
 
 
-def _member(forge: str, delivery_id: str) -> str:
+def member(forge: str, delivery_id: str) -> str:
+    """How a delivery stands among those that are owed something."""
     return f"{forge}:{delivery_id}"
 
 

@@ -81,17 +81,19 @@ def _merge_request(payload: Fields) -> Event:
 
 
 def _merge(payload: Fields, attributes: Fields) -> Merge:
+    commit, guessed = _tip(attributes)
     return Merge(
         repository=_repository(payload),
         branch=attributes.name("target_branch"),
-        commit=_tip(attributes),
+        commit=commit,
         actor=payload.optional("user").line("username"),
         title=numbered("!", attributes.number("iid"), attributes.line("title", TITLE_LENGTH)),
+        guessed=guessed,
     )
 
 
-def _tip(attributes: Fields) -> str:
-    """The commit that the target branch was moved to.
+def _tip(attributes: Fields) -> tuple[str, bool]:
+    """The commit that the target branch was moved to, and whether that is a guess.
 
     | merge method                        | merge_commit_sha | squash_commit_sha   | new tip           |
     | merge commit, also semi-linear      | the merge commit | null or missing     | merge_commit_sha  |
@@ -104,14 +106,10 @@ def _tip(attributes: Fields) -> str:
 
     Two merges name no tip: the last row in versions that do not send squash_commit_sha
     (https://gitlab.com/gitlab-org/gitlab/-/issues/415449), and a fast-forward before which GitLab rebased by itself.
-    last_commit is then a commit that only the source branch had, and nothing in the payload tells; who looks for it in
-    the target branch will not find it. The push hook, which GitLab sends for the same merge, always names the tip.
+    last_commit is then a commit that only the source branch had, and nothing in the payload tells: so it is a guess.
     """
-    return (
-        attributes.optional_commit("merge_commit_sha")
-        or attributes.optional_commit("squash_commit_sha")
-        or attributes.section("last_commit").commit("id")
-    )
+    named = attributes.optional_commit("merge_commit_sha") or attributes.optional_commit("squash_commit_sha")
+    return (named, False) if named else (attributes.section("last_commit").commit("id"), True)
 
 
 def _repository(payload: Fields) -> str:

@@ -1,0 +1,73 @@
+"""Tries every connection that the settings name, and says what could not be reached. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from redis.exceptions import RedisError
+
+from deployer.cluster.connection import connect as connect_cluster
+from deployer.forges.connect import connect as connect_forge
+from deployer.model import Failure
+from deployer.repositories import tip
+from deployer.settings import ClusterSettings, ForgeSettings, RepositorySettings, Settings, Surroundings
+from deployer.source import kustomize
+from deployer.store.connection import connect as connect_redis
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one try."""
+
+    what: str
+    ok: bool
+    message: str
+
+
+def check_connections(settings: Settings, around: Surroundings) -> Iterator[Finding]:
+    """Try Redis, the renderer, each forge token, each clone URL with its branch, and each cluster.
+
+    Returns:
+        One finding for each, as it is made.
+    """
+    yield _try("redis", lambda: _ping(around.redis_url))
+    yield _try("kustomize", kustomize.version)
+    for name, forge in settings.forges.items():
+        yield _try(f"forges.{name}", partial(_forge, forge))
+    for repository in settings.repositories:
+        yield _try(f"{repository.name} on {repository.forge}", partial(_branch, settings, repository))
+    for name, cluster in settings.clusters.items():
+        yield _try(f"clusters.{name}", partial(_version, name, cluster))
+
+
+def _try(what: str, attempt: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, ok=True, message=attempt())
+    except Failure as failure:
+        return Finding(what, ok=False, message=failure.message)
+    except RedisError as error:
+        return Finding(what, ok=False, message=f"does not answer ({error}); is REDIS_URL right?")
+
+
+def _ping(url: str) -> str:
+    redis = connect_redis(url)
+    with redis:
+        redis.ping()
+        return f"answers, version {redis.info('server')['redis_version']}"
+
+
+def _forge(settings: ForgeSettings) -> str:
+    forge = connect_forge(settings)
+    return f"signed in as {forge.check()}" if forge else "no token and no app: nothing can be reported on commits"
+
+
+def _branch(settings: Settings, repository: RepositorySettings) -> str:
+    commit = tip(settings, forge=repository.forge, repository=repository.name, branch=repository.branch)
+    return f"{repository.branch} is at {commit[:12]}"
+
+
+def _version(name: str, settings: ClusterSettings) -> str:
+    with connect_cluster(settings, name=name) as connection:
+        return f"answers, Kubernetes {connection.version()}"

@@ -1,0 +1,88 @@
+"""Accepts deployments: the one place where a deployment begins, whoever asked for it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from deployer.model import ON_ITS_WAY, Deployment, EnvironmentKey, State, Trigger
+from deployer.store import Store
+from jobs.queue import Queues
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for, by whom and why."""
+
+    key: EnvironmentKey
+    commit: str
+    trigger: Trigger
+    delivery: str | None = None
+    actor: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Turns requests into queued deployments."""
+
+    store: Store
+    queues: Queues
+    clock: Callable[[], datetime]
+
+    def accept(self, request: Request) -> Deployment:
+        """Queue a deployment and have it run and reported.
+
+        Returns:
+            The new deployment; or the one of the same commit that has not ended yet, which the request joins.
+        """
+        asked = self._deployment(request)
+        accepted = self.store.deployments.queue(asked)
+        self._audit("queued" if accepted.id == asked.id else "joined", accepted, request)
+        self.queues.deploy(request.key)
+        self.queues.report(request.key, request.commit)
+        return accepted
+
+    def refuse(self, request: Request, reason: str) -> Deployment:
+        """Record a deployment that cannot even begin, so that its commit says why."""
+        accepted = self.store.deployments.queue(self._deployment(request))
+        self._audit("refused", accepted, request, reason=reason)
+        failed = self.store.deployments.finish(accepted, State.FAILED, reason, at=self.clock())
+        self.queues.report(request.key, request.commit)
+        return failed
+
+    def _deployment(self, request: Request) -> Deployment:
+        return Deployment(
+            id=new_id(self.clock()),
+            key=request.key,
+            commit=request.commit,
+            trigger=request.trigger,
+            state=State.QUEUED,
+            summary=ON_ITS_WAY,
+            created_at=self.clock(),
+            delivery=request.delivery,
+            actor=request.actor,
+            title=request.title,
+        )
+
+    def _audit(self, what: str, deployment: Deployment, request: Request, *, reason: str | None = None) -> None:
+        self.store.audit.add(
+            what,
+            at=self.clock(),
+            forge=request.key.forge,
+            repository=request.key.repository,
+            environment=request.key.environment,
+            commit=request.commit,
+            trigger=request.trigger.value,
+            delivery=request.delivery,
+            actor=request.actor,
+            deployment=deployment.id,
+            reason=reason,
+        )
+
+
+def new_id(at: datetime) -> str:
+    """An id that sorts by time and cannot be guessed: it is what opens the deployment's page."""
+    return f"{int(at.timestamp() * 1000):012x}{secrets.token_hex(8)}"

@@ -1,0 +1,28 @@
+"""A Git forge in memory, for trying and testing the deployer without an account: GitHub and GitLab in one.
+
+It has the parts of both REST APIs that the deployer calls, git over `file://`, signed webhooks, and pages on which one
+can merge. It listens on loopback only.
+"""
+
+from deployer.sandbox.forge.git import MergeMethod
+from deployer.sandbox.forge.refusal import HeadMoved, Invalid, NotFound, NotMergeable, Refused
+from deployer.sandbox.forge.repositories import Landing, PullRequest
+from deployer.sandbox.forge.server import SandboxForge
+from deployer.sandbox.forge.statuses import Status
+from deployer.sandbox.forge.webhooks import Attempt, Delivery, Webhook
+
+__all__ = [
+    "Attempt",
+    "Delivery",
+    "HeadMoved",
+    "Invalid",
+    "Landing",
+    "MergeMethod",
+    "NotFound",
+    "NotMergeable",
+    "PullRequest",
+    "Refused",
+    "SandboxForge",
+    "Status",
+    "Webhook",
+]

@@ -1,0 +1,171 @@
+"""What GitHub's REST API and webhooks call things: repositories, commits, pull requests, statuses as JSON values.
+
+Pure but for reading the Git repository. The shapes are those of https://docs.github.com/en/rest and
+https://docs.github.com/en/webhooks/webhook-events-and-payloads, without the fields that are null for everyone here.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from deployer.sandbox.forge import git
+from deployer.sandbox.forge.repositories import PullRequest, Repository
+from deployer.sandbox.forge.statuses import Status, combined
+
+API = "/api/v3"
+
+Json = Mapping[str, object]
+
+
+def timestamp(time: datetime) -> str:
+    """As GitHub writes times: UTC, to the second."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def user(login: str, forge_url: str) -> Json:
+    """Someone with an account; everybody has one here."""
+    number = zlib.crc32(login.encode())
+    url = f"{forge_url}{API}/users/{login}"
+    links = ("followers", "subscriptions", "orgs", "repos", "received_events")
+    return {
+        "login": login, "id": number, "node_id": _node("User", number), "avatar_url": "", "gravatar_id": "",
+        "url": url, "html_url": f"{forge_url}/{login}", "type": "User", "user_view_type": "public", "site_admin": False,
+        **{f"{link}_url": f"{url}/{link}" for link in links},
+    }  # fmt: skip
+
+
+def repository(repo: Repository) -> Json:
+    """A repository in full."""
+    owner, _, name = repo.name.partition("/")
+    url = _api_url(repo)
+    return {
+        "id": repo.id, "node_id": _node("Repository", repo.id), "name": name, "full_name": repo.name,
+        "owner": user(owner, repo.forge_url), "private": True, "visibility": "private", "html_url": repo.url,
+        "description": "A repository of the sandbox forge, for trying and testing only", "fork": False, "url": url,
+        "git_url": repo.clone_url, "ssh_url": repo.clone_url, "clone_url": repo.clone_url, "svn_url": repo.url,
+        "homepage": None, "language": None, "license": None, "mirror_url": None, "topics": [], "size": 0,
+        "created_at": timestamp(repo.created_at), "updated_at": timestamp(repo.created_at),
+        "pushed_at": timestamp(datetime.now(UTC)), "stargazers_count": 0, "watchers_count": 0, "watchers": 0,
+        "forks_count": 0, "forks": 0, "open_issues_count": len(repo.open_pull_requests()),
+        "open_issues": len(repo.open_pull_requests()), "has_issues": False, "has_projects": False, "has_wiki": False,
+        "has_pages": False, "has_downloads": False, "has_discussions": False, "archived": False, "disabled": False,
+        "allow_forking": False, "is_template": False, "web_commit_signoff_required": False,
+        "default_branch": repo.branch, "permissions": {"admin": False, "push": True, "pull": True},
+        **_links(url),
+    }  # fmt: skip
+
+
+def commit(repo: Repository, one: git.Commit) -> Json:
+    """A commit as `GET …/commits/{ref}` gives it, without its files."""
+    url = _api_url(repo)
+    person = {"name": one.author, "email": one.email, "date": timestamp(one.time)}
+    return {
+        "sha": one.sha, "node_id": _node("Commit", one.sha), "url": f"{url}/commits/{one.sha}",
+        "html_url": f"{repo.url}/commit/{one.sha}", "comments_url": f"{url}/commits/{one.sha}/comments",
+        "author": user(one.author, repo.forge_url), "committer": user(one.author, repo.forge_url),
+        "commit": {
+            "author": person, "committer": person, "message": one.message, "comment_count": 0,
+            "tree": {"sha": one.tree, "url": f"{url}/git/trees/{one.tree}"},
+            "url": f"{url}/git/commits/{one.sha}", "verification": {"verified": False, "reason": "unsigned"},
+        },
+        "parents": [
+            {"sha": sha, "url": f"{url}/commits/{sha}", "html_url": f"{repo.url}/commit/{sha}"} for sha in one.parents
+        ],
+    }  # fmt: skip
+
+
+def status(repo: Repository, one: Status) -> Json:
+    """One commit status."""
+    return {
+        "url": f"{_api_url(repo)}/statuses/{one.commit}", "avatar_url": "", "id": one.id,
+        "node_id": _node("StatusContext", one.id), "state": one.state, "description": one.description,
+        "target_url": one.target_url, "context": one.context, "created_at": timestamp(one.created_at),
+        "updated_at": timestamp(one.updated_at), "creator": user(one.creator, repo.forge_url),
+    }  # fmt: skip
+
+
+def combined_status(repo: Repository, sha: str) -> Json:
+    """The newest status of each context, and what they come to."""
+    latest = repo.statuses.latest(sha)
+    url = f"{_api_url(repo)}/commits/{sha}"
+    return {
+        "state": combined(latest), "statuses": [status(repo, one) for one in latest], "sha": sha,
+        "total_count": len(latest), "repository": repository(repo), "commit_url": url, "url": f"{url}/status",
+    }  # fmt: skip
+
+
+def pull_request(repo: Repository, one: PullRequest) -> Json:
+    """A pull request as a list and a webhook have it."""
+    url, number = _api_url(repo), one.number
+    landed = one.landing
+    updated = landed.at if landed else one.created_at
+    return {
+        "url": f"{url}/pulls/{number}", "id": repo.id * 1000 + number,
+        "node_id": _node("PullRequest", f"{repo.id}:{number}"), "html_url": f"{repo.url}/pull/{number}",
+        "diff_url": f"{repo.url}/pull/{number}.diff", "patch_url": f"{repo.url}/pull/{number}.patch",
+        "issue_url": f"{url}/issues/{number}", "commits_url": f"{url}/pulls/{number}/commits",
+        "comments_url": f"{url}/issues/{number}/comments", "statuses_url": f"{url}/statuses/{one.head}",
+        "number": number, "state": "closed" if landed else "open", "locked": False, "title": one.title, "body": None,
+        "user": user(one.author, repo.forge_url), "created_at": timestamp(one.created_at),
+        "updated_at": timestamp(updated), "closed_at": timestamp(landed.at) if landed else None,
+        "merged_at": timestamp(landed.at) if landed else None, "merge_commit_sha": landed.commit if landed else None,
+        "assignee": None, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [],
+        "milestone": None, "draft": False, "auto_merge": None, "author_association": "MEMBER",
+        "head": _end(repo, one.branch, one.head),
+        "base": _end(repo, one.base, landed.before if landed else one.fork_point),
+        "merged": bool(landed), "merged_by": user(landed.by, repo.forge_url) if landed else None,
+        "_links": {"self": {"href": f"{url}/pulls/{number}"}, "html": {"href": f"{repo.url}/pull/{number}"}},
+    }  # fmt: skip
+
+
+def pushed_commit(repo: Repository, one: git.Commit) -> Json:
+    """A commit as the `push` event has it."""
+    touched = repo.git.touched(one.parents[0] if one.parents else None, one.sha)
+    person = {"name": one.author, "email": one.email, "username": one.author}
+    return {
+        "id": one.sha, "tree_id": one.tree, "distinct": True, "message": one.message, "timestamp": one.time.isoformat(),
+        "url": f"{repo.url}/commit/{one.sha}", "author": person, "committer": person,
+        "added": list(touched.added), "removed": list(touched.removed), "modified": list(touched.modified),
+    }  # fmt: skip
+
+
+def _end(repo: Repository, branch: str, sha: str) -> Json:
+    owner = repo.name.partition("/")[0]
+    return {
+        "label": f"{owner}:{branch}", "ref": branch, "sha": sha, "user": user(owner, repo.forge_url),
+        "repo": repository(repo),
+    }  # fmt: skip
+
+
+def _api_url(repo: Repository) -> str:
+    return f"{repo.forge_url}{API}/repos/{repo.name}"
+
+
+def _links(url: str) -> Json:
+    plain = (
+        "forks",
+        "teams",
+        "hooks",
+        "events",
+        "tags",
+        "languages",
+        "stargazers",
+        "merges",
+        "downloads",
+        "deployments",
+    )
+    templated = {
+        "statuses": "{sha}", "branches": "{/branch}", "commits": "{/sha}", "pulls": "{/number}", "issues": "{/number}",
+        "contents": "{+path}", "compare": "{base}...{head}", "trees": "{/sha}", "keys": "{/key_id}",
+    }  # fmt: skip
+    links = {f"{name}_url": f"{url}/{name}" for name in plain}
+    return links | {
+        f"{name}_url": f"{url}/{name}" + (end if end.startswith("{/") else f"/{end}") for name, end in templated.items()
+    }
+
+
+def _node(kind: str, number: object) -> str:
+    return base64.b64encode(f"{kind}:{number}".encode()).decode()

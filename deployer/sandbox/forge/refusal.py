@@ -1,0 +1,32 @@
+"""What the sandbox forge says no with. Each API and the pages turn these into their own kind of answer."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):  # noqa: N818 - reads as what happened
+    """The forge will not do what was asked; the message says why, for people."""
+
+
+class NotFound(Refused):
+    """There is no such repository, commit, pull request or delivery."""
+
+
+class Invalid(Refused):
+    """One field of what was sent is not acceptable."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field} {message}")
+        self.field = field
+        self.message = message
+
+
+class TransitionRefused(Refused):
+    """A commit status cannot go from where it is to where it was sent (GitLab)."""
+
+
+class NotMergeable(Refused):
+    """The pull request is merged already, or its branch does not merge cleanly."""
+
+
+class HeadMoved(Refused):
+    """The caller expected another commit at the head of the pull request."""

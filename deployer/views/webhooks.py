@@ -1,0 +1,106 @@
+"""POST /webhooks/<forge>: verify, understand, record, enqueue, answer. Nothing else happens before the answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import structlog
+from flask import Blueprint, current_app, request
+from flask.typing import ResponseReturnValue
+from redis.exceptions import RedisError
+from werkzeug.exceptions import ClientDisconnected
+
+from deployer.model import Delivery, Ignored, Merge
+from deployer.planning import concerned
+from deployer.settings import ForgeSettings, SecretUnavailable
+from deployer.views.context import Context, context
+from deployer.webhooks.receive import Received, Refused, receive
+
+log = structlog.get_logger()
+
+BODY_LIMIT = 25 * 1024 * 1024
+"""Bytes; the most that GitHub sends: https://docs.github.com/en/webhooks/webhook-events-and-payloads"""
+
+RETRY_AFTER_SECONDS = "5"
+
+blueprint = Blueprint("webhooks", __name__)
+
+
+@blueprint.post("/webhooks/<forge>")
+def webhook(forge: str) -> ResponseReturnValue:
+    """Take in one delivery."""
+    here = context(current_app)
+    settings = here.settings.forges.get(forge)
+    if settings is None:
+        return _answer(HTTPStatus.NOT_FOUND, "error", f"no forge named {forge!r} in the settings")
+    body = _body()
+    if body is None:
+        return _answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "error", f"the body is over {BODY_LIMIT} bytes")
+    try:
+        return _take(here, forge, _receive(settings, body), body)
+    except Refused as refused:
+        return _refuse(here, forge, refused)
+    except (RedisError, SecretUnavailable) as error:
+        log.error("webhook not taken in", forge=forge, error=str(error))
+        answer = _answer(HTTPStatus.SERVICE_UNAVAILABLE, "error", "cannot take in deliveries right now, send it again")
+        return *answer, {"Retry-After": RETRY_AFTER_SECONDS}
+
+
+def _body() -> bytes | None:
+    """The raw body, or None when it is too large: one byte more than the limit is asked for, so that nothing is cut."""
+    if (request.content_length or 0) > BODY_LIMIT:
+        return None
+    try:
+        body = request.stream.read(BODY_LIMIT + 1)
+    except (ClientDisconnected, OSError):
+        return b""
+    return None if len(body) > BODY_LIMIT else body
+
+
+def _receive(settings: ForgeSettings, body: bytes) -> Received:
+    return receive(
+        settings.kind,
+        dict(request.headers.items()),
+        body,
+        webhook_secrets=[secret.reveal().encode() for secret in settings.webhook_secrets],
+        signing_secrets=[secret.reveal().encode() for secret in settings.signing_secrets],
+        now=datetime.now(UTC),
+    )
+
+
+def _refuse(here: Context, forge: str, refused: Refused) -> ResponseReturnValue:
+    here.count(forge, HTTPStatus(refused.status).phrase)
+    log.warning("webhook refused", forge=forge, status=refused.status, reason=str(refused), sender=request.remote_addr)
+    return _answer(HTTPStatus(refused.status), "error", str(refused))
+
+
+def _take(here: Context, forge: str, received: Received, body: bytes) -> ResponseReturnValue:
+    event = received.event
+    if isinstance(event, Merge):
+        environments = concerned(event, forge=forge, environments=here.settings.environments)
+        event = environments if isinstance(environments, Ignored) else event
+    delivery = Delivery(forge, received.delivery_id, received.kept_headers, body, datetime.now(UTC))
+    if isinstance(event, Ignored):
+        return _ignore(here, delivery, event)
+    return _accept(here, delivery, event)
+
+
+def _accept(here: Context, delivery: Delivery, merge: Merge) -> ResponseReturnValue:
+    known = {"repository": merge.repository, "commit": merge.commit, "actor": merge.actor}
+    with here.store.arrivals.together() as pipe:
+        here.store.arrivals.take(pipe, delivery, owed=True, what="accepted", **known)
+        here.queues.plan(delivery.forge, delivery.id, pipe=pipe)
+    log.info("webhook", forge=delivery.forge, delivery=delivery.id, result="accepted", commit=merge.commit)
+    return _answer(HTTPStatus.ACCEPTED, "accepted", f"{merge.commit[:12]} is now the tip of {merge.branch}")
+
+
+def _ignore(here: Context, delivery: Delivery, ignored: Ignored) -> ResponseReturnValue:
+    with here.store.arrivals.together() as pipe:
+        here.store.arrivals.take(pipe, delivery, owed=False, what="ignored", reason=ignored.reason)
+    log.info("webhook", forge=delivery.forge, delivery=delivery.id, result="ignored", reason=ignored.reason)
+    return _answer(HTTPStatus.OK, "ignored", ignored.reason)
+
+
+def _answer(status: HTTPStatus, result: str, reason: str) -> tuple[dict[str, str], int]:
+    return {"result": result, "reason": reason}, status

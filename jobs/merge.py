@@ -1,0 +1,147 @@
+"""Plans a merge: finds which environments it reaches and puts a deployment into the queue of each."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from deployer.intake import Intake, Request
+from deployer.model import Delivery, Environment, Failure, Ignored, Merge, Permanent, Stage, Temporary, Trigger
+from deployer.planning import Known, Skip, concerned, decide
+from deployer.retries import DEPLOYMENTS
+from deployer.settings import SettingsError
+from deployer.source.mirror import Mirror
+from deployer.webhooks.receive import Refused, interpret
+from jobs.resources import Resources, resources
+
+log = structlog.get_logger()
+
+
+def plan(forge: str, delivery_id: str) -> None:
+    """Plan a recorded delivery; safe to run any number of times."""
+    plan_with(resources(), forge, delivery_id)
+
+
+def plan_with(given: Resources, forge: str, delivery_id: str) -> None:
+    """Plan a recorded delivery with given resources, unless that was done since it was asked for."""
+    if not given.store.deliveries.is_owed(forge, delivery_id):
+        return
+    delivery = given.store.deliveries.get(forge, delivery_id)
+    merge = _merge(given, delivery) if delivery else Ignored("the delivery is not on record any more")
+    if isinstance(merge, Ignored):
+        _audit_ignored(given, forge, delivery_id, merge)
+        given.store.deliveries.planned(forge, delivery_id)
+    else:
+        merge.plan()
+
+
+def _merge(given: Resources, delivery: Delivery) -> MergePlan | Ignored:
+    """What a delivery asks for. It was understood when it came in; the settings may have changed since."""
+    kind = given.settings.forges[delivery.forge].kind
+    try:
+        event = interpret(kind, dict(delivery.headers), delivery.body)
+    except Refused as error:
+        return Ignored(f"the record cannot be read: {error}")
+    if isinstance(event, Ignored):
+        return event
+    environments = concerned(event, forge=delivery.forge, environments=given.settings.environments)
+    return environments if isinstance(environments, Ignored) else MergePlan(given, delivery, event, environments)
+
+
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """One merge, as one delivery tells it, and the environments that it may reach (at least one)."""
+
+    given: Resources
+    delivery: Delivery
+    merge: Merge
+    environments: tuple[Environment, ...]
+
+    def plan(self) -> None:
+        """Queue what is to be deployed; on a fault, try again later or fail the deployments with the reason."""
+        try:
+            mirror = self.given.mirror(self.environments[0])
+            commit = self._tip(mirror)
+            for environment in self.environments:
+                self._plan_one(environment, commit, mirror)
+        except Temporary as fault:
+            if self._postponed(fault):
+                return
+            self._refuse(f"{Stage.PLAN}: {fault.message}")
+        except Permanent as failure:
+            self._refuse(f"{Stage.PLAN}: {failure.message}")
+        except SettingsError as error:
+            self._refuse(f"settings: {error}")
+        self.given.store.deliveries.planned(self.delivery.forge, self.delivery.id)
+
+    def _tip(self, mirror: Mirror) -> str:
+        """The commit to deploy: the merged one, once our own mirror has it on its branch.
+
+        Where the delivery can only guess at the commit and is wrong, it is the tip of the branch.
+        """
+        merge = self.merge
+        try:
+            mirror.ensure(merge.commit, branch=merge.branch)
+        except Failure:
+            if not merge.guessed:
+                raise
+            return mirror.fetch(merge.branch)
+        return merge.commit
+
+    def _plan_one(self, environment: Environment, commit: str, mirror: Mirror) -> None:
+        decision = decide(
+            commit,
+            known=self._known(environment, commit, mirror),
+            receipt=self.given.store.deliveries.receipt(self.delivery.forge, self.delivery.id),
+        )
+        if isinstance(decision, Skip):
+            self._audit_skipped(environment, commit, decision)
+        else:
+            self._intake.accept(self._request(environment, commit, decision))
+
+    def _known(self, environment: Environment, commit: str, mirror: Mirror) -> Known:
+        deployed = self.given.store.environments.get(environment.key).deployed
+        contained = deployed is not None and mirror.contains(deployed, commit)
+        return Known(deployed, contained, self.given.store.deployments.latest(environment.key, commit))
+
+    def _postponed(self, fault: Temporary) -> bool:
+        forge, delivery_id = self.delivery.forge, self.delivery.id
+        attempt = self.given.store.deliveries.attempt(forge, delivery_id)
+        delay = DEPLOYMENTS.delay(attempt, fault, dice=random.random)
+        if delay is None:
+            return False
+        log.warning("plan", delivery=delivery_id, retry=DEPLOYMENTS.announce(attempt, delay, fault))
+        self.given.store.deliveries.owe(forge, delivery_id, due=self.given.clock() + timedelta(seconds=delay))
+        self.given.queues.plan(forge, delivery_id, delay=delay)
+        return True
+
+    def _refuse(self, reason: str) -> None:
+        for environment in self.environments:
+            self._intake.refuse(self._request(environment, self.merge.commit, Trigger.MERGE), reason)
+
+    def _request(self, environment: Environment, commit: str, trigger: Trigger) -> Request:
+        return Request(environment.key, commit, trigger, self.delivery.id, self.merge.actor, self.merge.title)
+
+    @property
+    def _intake(self) -> Intake:
+        return Intake(self.given.store, self.given.queues, self.given.clock)
+
+    def _audit_skipped(self, environment: Environment, commit: str, skip: Skip) -> None:
+        self.given.store.audit.add(
+            "skipped",
+            at=self.given.clock(),
+            forge=environment.key.forge,
+            repository=environment.key.repository,
+            environment=environment.key.environment,
+            commit=commit,
+            delivery=self.delivery.id,
+            actor=self.merge.actor,
+            reason=skip.reason,
+        )
+
+
+def _audit_ignored(given: Resources, forge: str, delivery_id: str, ignored: Ignored) -> None:
+    given.store.audit.add("ignored", at=given.clock(), forge=forge, delivery=delivery_id, reason=ignored.reason)

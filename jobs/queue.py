@@ -1,0 +1,72 @@
+"""The queues: what can be enqueued, under which name, with which limits. Carries names and commits as JSON only.
+
+Jobs are named by text, so that enqueuing one imports nothing of what it will do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from redis import Redis
+from redis.client import Pipeline
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from deployer.model import EnvironmentKey
+
+MERGES = "merges"
+DEPLOYMENTS = "deployments"
+REPORTS = "reports"
+
+PLAN_SECONDS = 300
+DEPLOY_SECONDS = 1800
+REPORT_SECONDS = 120
+KEEP_FAILED_SECONDS = 3600
+"""What failed is in the records and in the log; RQ's own default would keep it for a year."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One job: the name of a function, names for it to look up, and the seconds it may take."""
+
+    job: str
+    args: tuple[str, ...]
+    seconds: int
+
+
+class Queues:
+    """All queues behind one connection. Every job may be enqueued any number of times: asking twice does no harm."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._merges = _queue(MERGES, redis)
+        self._deployments = _queue(DEPLOYMENTS, redis)
+        self._reports = _queue(REPORTS, redis)
+
+    def plan(self, forge: str, delivery_id: str, *, pipe: Pipeline | None = None, delay: float = 0) -> None:
+        """Have a recorded delivery planned; with `pipe`, together with what else is in that pipeline."""
+        work = Work("jobs.merge.plan", (forge, delivery_id), PLAN_SECONDS)
+        self._enqueue(self._merges, work, pipe=pipe, delay=delay)
+
+    def deploy(self, key: EnvironmentKey, *, delay: float = 0) -> None:
+        """Have an environment look at its queue."""
+        self._enqueue(self._deployments, Work("jobs.deploy.deploy", (str(key),), DEPLOY_SECONDS), delay=delay)
+
+    def report(self, key: EnvironmentKey, commit: str, *, delay: float = 0) -> None:
+        """Have the state of a commit's deployment told to its forge."""
+        self._enqueue(self._reports, Work("jobs.report.report", (str(key), commit), REPORT_SECONDS), delay=delay)
+
+    def depths(self) -> dict[str, int]:
+        """How many jobs wait in each queue."""
+        return {queue.name: queue.count for queue in (self._merges, self._deployments, self._reports)}
+
+    def _enqueue(self, queue: Queue, work: Work, *, pipe: Pipeline | None = None, delay: float = 0) -> None:
+        limits = {"job_timeout": work.seconds, "result_ttl": 0, "failure_ttl": KEEP_FAILED_SECONDS}
+        if delay:
+            queue.enqueue_in(timedelta(seconds=delay), work.job, args=work.args, **limits)
+        else:
+            queue.enqueue(work.job, args=work.args, pipeline=pipe, **limits)
+
+
+def _queue(name: str, redis: Redis) -> Queue:
+    return Queue(name, connection=redis, serializer=JSONSerializer)

@@ -1,0 +1,60 @@
+"""The worker process: imports everything, then forks the workers that run the jobs.
+
+Some workers do merges and deployments; one does nothing but reports, so that the word on the commit never waits behind
+a deployment, and a forge that is slow holds up no deployment.
+"""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import click
+from redis import Redis
+from rq.serializers import JSONSerializer
+from rq.worker_pool import WorkerPool
+
+import jobs.deploy
+import jobs.merge
+import jobs.report  # noqa: F401 - all imported before the fork, so that no job pays for it
+from deployer.logs import configure
+from deployer.settings import SettingsError
+from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
+from jobs.resources import resources
+
+WORKING = (MERGES, DEPLOYMENTS)
+REPORTING = (REPORTS,)
+
+
+class Pool(WorkerPool):
+    """RQ's pool, whose first living worker is always the one that reports."""
+
+    def __init__(self, *, workers: int, redis: Redis) -> None:
+        super().__init__(WORKING, connection=redis, num_workers=workers + 1, serializer=JSONSerializer)
+        self._reporter: BaseProcess | None = None
+
+    def get_worker_process(self, name: str, *args: Any, **options: Any) -> BaseProcess:  # noqa: ANN401 - passed on
+        """A process that is ready to start; which queues it works on depends on who is alive."""
+        if self._reporter is not None and self._reporter.is_alive():
+            self._queue_names = list(WORKING)
+            return super().get_worker_process(name, *args, **options)
+        self._queue_names = list(REPORTING)
+        self._reporter = super().get_worker_process(name, *args, **options)
+        return self._reporter
+
+
+@click.command()
+@click.option("--workers", default=4, show_default=True, help="Merges and deployments at once, beside the reports.")
+def main(workers: int) -> None:
+    """Work until told to stop (SIGTERM or SIGINT: what has begun is finished first)."""
+    configure()
+    try:
+        given = resources()
+    except SettingsError as error:
+        sys.exit(str(error))
+    Pool(workers=workers, redis=given.redis).start(logging_level="WARNING")
+
+
+if __name__ == "__main__":
+    main()

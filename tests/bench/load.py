@@ -1,0 +1,139 @@
+"""A load of signed deliveries over keep-alive connections, from a process of its own.
+
+python -m tests.bench.load HOST PORT PATH SECRET --rate 100 --seconds 10     answer times at a steady rate
+python -m tests.bench.load HOST PORT PATH SECRET --connections 8 --seconds 5 requests/s as fast as it goes
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from dataclasses import dataclass
+
+from tests.webhooks.deliveries import recorded
+
+BODY_BYTES = 28 * 1024
+
+
+def body() -> bytes:
+    """A GitHub push of 28 KB, as a merge of a few dozen files sends it."""
+    payload = dict(recorded("github_push").payload)
+    payload["padding"] = ""
+    payload["padding"] = "x" * (BODY_BYTES - len(json.dumps(payload)))
+    return json.dumps(payload).encode()
+
+
+@dataclass
+class Target:
+    host: str
+    port: int
+    path: str
+    secret: bytes
+
+    def __post_init__(self) -> None:
+        self._body = body()
+        self._digest = hmac.new(self.secret, self._body, hashlib.sha256).hexdigest()
+
+    def request(self) -> bytes:
+        """One delivery with an id of its own; the signature is over the body, so it is always the same."""
+        head = (
+            f"POST {self.path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(self._body)}\r\nX-GitHub-Event: push\r\nX-GitHub-Delivery: {uuid.uuid4()}\r\n"
+            f"X-Hub-Signature-256: sha256={self._digest}\r\n\r\n"
+        )
+        return head.encode() + self._body
+
+
+class Connection:
+    """One keep-alive connection, one request at a time."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def send(self) -> tuple[int, float]:
+        """Status and seconds of one request."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._target.host, self._target.port)
+        reader, writer = self._streams
+        request = self._target.request()
+        began = time.perf_counter()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        await reader.readexactly(length)
+        seconds = time.perf_counter() - began
+        if b"connection: close" in head.lower():
+            writer.close()
+            self._streams = None
+        return int(head.split(b" ", 2)[1]), seconds
+
+
+async def flat_out(target: Target, connections: int, seconds: float) -> list[tuple[int, float]]:
+    """As fast as it goes over a number of connections."""
+    answers: list[tuple[int, float]] = []
+    end = time.perf_counter() + seconds
+
+    async def one() -> None:
+        connection = Connection(target)
+        while time.perf_counter() < end:
+            answers.append(await connection.send())
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return answers
+
+
+async def steady(target: Target, rate: float, seconds: float) -> list[tuple[int, float]]:
+    """At a rate that does not wait for answers; the time counts from when a request was due."""
+    idle = [Connection(target) for _ in range(32)]
+    answers: list[tuple[int, float]] = []
+
+    async def one(due: float) -> None:
+        connection = idle.pop() if idle else Connection(target)
+        status, _ = await connection.send()
+        answers.append((status, time.perf_counter() - due))
+        idle.append(connection)
+
+    begin = time.perf_counter()
+    tasks = []
+    for number in range(int(rate * seconds)):
+        due = begin + number / rate
+        await asyncio.sleep(max(0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(due)))
+    await asyncio.gather(*tasks)
+    return answers
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("host", "port", "path", "secret"):
+        parser.add_argument(name)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=5)
+    given = parser.parse_args()
+    target = Target(given.host, int(given.port), given.path, given.secret.encode())
+    work = (
+        steady(target, given.rate, given.seconds) if given.rate else flat_out(target, given.connections, given.seconds)
+    )
+    answers = asyncio.run(work)
+    times = sorted(seconds for _, seconds in answers)
+    print(
+        json.dumps(
+            {
+                "requests_per_second": len(times) / given.seconds,
+                "median_ms": times[len(times) // 2] * 1000,
+                "p99_ms": times[int(len(times) * 0.99)] * 1000,
+                "statuses": sorted({status for status, _ in answers}),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""An apply through a proxy that fails now and then, to a sandbox cluster and to a real API server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deployer.cluster.apply import apply
+from deployer.cluster.connection import Connection, connect
+from deployer.model import Action, ObjectResult, Temporary
+from deployer.settings import ClusterSettings
+from tests.cluster.conftest import QUICK
+from tests.cluster.objects import config_map, deployment
+from tests.cluster.scripted import FaultyProxy, Reply, Reset
+
+
+@pytest.fixture
+def proxy(kubeconfig: Path) -> Iterator[FaultyProxy]:
+    with FaultyProxy(kubeconfig) as running:
+        yield running
+
+
+@pytest.fixture
+def through(proxy: FaultyProxy, to_kubeconfig: Callable[..., ClusterSettings]) -> Iterator[Connection]:
+    with connect(to_kubeconfig(proxy.document), patience=QUICK) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Reply(429, headers={"Retry-After": "0"}), Reply(500), Reply(503), Reply(401), Reset()],
+    ids=["429", "500", "503", "401", "reset"],
+)
+def test_an_apply_converges_through_faults(
+    proxy: FaultyProxy, through: Connection, namespace: str, fault: Reply | Reset
+) -> None:
+    proxy.faults = [fault]
+    overlay = [config_map("a", x="1"), config_map("b", x="1"), deployment("web")]
+
+    results = apply(through, overlay, namespace=namespace, force=True)
+
+    assert [result.action for result in results] == [Action.CREATED] * 3, results
+    assert proxy.faults == []
+
+
+def test_a_cluster_that_goes_away_ends_the_apply_and_what_was_done_is_told(
+    proxy: FaultyProxy, through: Connection, namespace: str
+) -> None:
+    told: list[ObjectResult] = []
+
+    def check() -> None:
+        if told:
+            proxy.faults = [Reply(503)] * QUICK.attempts
+
+    with pytest.raises(Temporary, match="HTTP 503"):
+        apply(
+            through,
+            [config_map("a", x="1"), deployment("web")],
+            namespace=namespace,
+            force=True,
+            on_result=told.append,
+            check=check,
+        )
+
+    assert [result.action for result in told] == [Action.CREATED]
+
+
+def test_only_what_the_overlay_uses_is_asked_for(proxy: FaultyProxy, through: Connection, namespace: str) -> None:
+    overlay = [config_map(f"c{number}", x="1") for number in range(20)] + [deployment("web")]
+
+    apply(through, overlay, namespace=namespace, force=True)
+    apply(through, overlay, namespace=namespace, force=True)
+
+    asked = [request.path for request in proxy.requests if request.method == "GET"]
+    configmaps = f"/api/v1/namespaces/{namespace}/configmaps"
+    assert sorted(asked) == sorted(
+        ["/api/v1", "/apis/apps/v1"] + [configmaps, f"/apis/apps/v1/namespaces/{namespace}/deployments/web"] * 2
+    )
+    assert len(proxy.requests) - len(asked) == 2 * len(overlay)

@@ -1,0 +1,219 @@
+"""What only takes a moment in a cluster is waited for; what will not come is not."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployer.cluster.apply import apply
+from deployer.cluster.connection import Connection, connect
+from deployer.model import Action
+from deployer.settings import ClusterSettings, FileSecret
+from tests.cluster.conftest import kubeconfig_for
+from tests.cluster.objects import config_map, definition, deployment, thing
+from tests.cluster.scripted import Reply, Request, ScriptedServer
+
+GROUP = "example.com"
+CRD = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.{GROUP}"
+GADGET = f"/apis/{GROUP}/v1/namespaces/shop/gadgets/one"
+OVERLAY = [definition("gadgets", "Gadget", GROUP), thing(f"{GROUP}/v1", "Gadget", "one")]
+NOT_FOUND = Reply(404, b"404 page not found")
+
+
+def conditions(**states: tuple[str, str]) -> Reply:
+    listed = [{"type": name, "status": state, "message": said} for name, (state, said) in states.items()]
+    return Reply(body={"metadata": {"resourceVersion": "2"}, "status": {"conditions": listed}})
+
+
+def kinds(*entries: tuple[str, str, bool]) -> Reply:
+    return Reply(body={"resources": [{"name": n, "kind": k, "namespaced": ns} for n, k, ns in entries]})
+
+
+class Cluster:
+    """Replies by method and path: one after the other, the last for ever."""
+
+    def __init__(self) -> None:
+        self.replies: dict[tuple[str, str], Iterator[Reply]] = {}
+        self.answer("GET", "/api/v1", kinds(("configmaps", "ConfigMap", True)))
+        self.answer(
+            "GET",
+            "/apis/apiextensions.k8s.io/v1",
+            kinds(("customresourcedefinitions", "CustomResourceDefinition", False)),
+        )
+        self.answer("GET", f"/apis/{GROUP}/v1", kinds(("gadgets", "Gadget", True)))
+        self.answer("PATCH", CRD, Reply(201, {"metadata": {"resourceVersion": "1"}}))
+        self.answer("GET", CRD, NOT_FOUND, conditions(Established=("True", "")))
+        self.answer("PATCH", GADGET, Reply(201, {"metadata": {"resourceVersion": "1"}}))
+
+    def answer(self, method: str, path: str, *replies: Reply) -> None:
+        self.replies[method, path] = itertools.chain(replies, itertools.repeat(replies[-1]))
+
+    def __call__(self, request: Request) -> Reply:
+        return next(self.replies.get((request.method, request.path), iter([NOT_FOUND])))
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def server(cluster: Cluster) -> Iterator[ScriptedServer]:
+    with ScriptedServer(cluster) as running:
+        yield running
+
+
+@pytest.fixture
+def asked(server: ScriptedServer, to_kubeconfig: Callable[..., ClusterSettings]) -> Iterator[Connection]:
+    with connect(to_kubeconfig(kubeconfig_for(server.url))) as made:
+        yield made
+
+
+def run(connection: Connection, overlay: list[Any] = OVERLAY) -> list[tuple[Action, str]]:
+    results = apply(connection, overlay, namespace="shop", force=True, settle=1)
+    return [(result.action, result.message) for result in results]
+
+
+def count(server: ScriptedServer, method: str, path: str) -> int:
+    return sum((request.method, request.path) == (method, path) for request in server.requests)
+
+
+def test_a_definition_is_waited_for_until_it_is_established(
+    cluster: Cluster, server: ScriptedServer, asked: Connection
+) -> None:
+    cluster.answer("GET", CRD, NOT_FOUND, conditions(), conditions(Established=("True", "")))
+
+    assert run(asked) == [(Action.CREATED, "")] * 2
+    order = [(request.method, request.path) for request in server.requests]
+    assert order.count(("GET", CRD)) == 3
+    assert order[-1] == ("PATCH", GADGET)
+
+
+def test_a_definition_is_waited_for_until_its_kind_is_served(
+    cluster: Cluster, server: ScriptedServer, asked: Connection
+) -> None:
+    cluster.answer("GET", f"/apis/{GROUP}/v1", NOT_FOUND, NOT_FOUND, kinds(("gadgets", "Gadget", True)))
+
+    assert run(asked) == [(Action.CREATED, "")] * 2
+    assert count(server, "GET", f"/apis/{GROUP}/v1") == 3
+
+
+def test_a_definition_that_is_never_served_fails_in_the_end(cluster: Cluster, asked: Connection) -> None:
+    cluster.answer("GET", f"/apis/{GROUP}/v1", NOT_FOUND)
+
+    (first, second) = run(asked)
+
+    assert first[0] is Action.FAILED
+    assert "does not serve example.com/v1 Gadget yet" in first[1]
+    assert second == (Action.SKIPPED, f"needs {OVERLAY[0].ref}, which failed")
+
+
+def test_a_definition_whose_names_are_taken_fails_at_once(
+    cluster: Cluster, server: ScriptedServer, asked: Connection
+) -> None:
+    taken = conditions(NamesAccepted=("False", '"Gadget" is already in use'), Established=("False", "not all names"))
+    cluster.answer("GET", CRD, NOT_FOUND, taken)
+
+    (first, _) = run(asked)
+
+    assert first == (Action.FAILED, 'not established: "Gadget" is already in use; not all names')
+    assert count(server, "GET", CRD) == 2
+
+
+def test_a_custom_resource_that_is_not_served_yet_is_tried_again(
+    cluster: Cluster, server: ScriptedServer, asked: Connection
+) -> None:
+    cluster.answer("PATCH", GADGET, NOT_FOUND, NOT_FOUND, Reply(201, {}))
+
+    assert run(asked) == [(Action.CREATED, "")] * 2
+    assert count(server, "PATCH", GADGET) == 3
+
+
+def test_what_is_not_found_for_no_such_reason_is_not_tried_again(server: ScriptedServer, asked: Connection) -> None:
+    assert run(asked, [config_map("a")]) == [(Action.FAILED, "404 page not found")]
+    assert count(server, "PATCH", "/api/v1/namespaces/shop/configmaps/a") == 1
+
+
+def test_an_object_that_someone_wrote_at_the_same_moment_is_tried_again(
+    cluster: Cluster, server: ScriptedServer, asked: Connection
+) -> None:
+    path = "/api/v1/namespaces/shop/configmaps/a"
+    cluster.answer("PATCH", path, Reply(409, {"reason": "Conflict", "message": "has been modified"}), Reply(201, {}))
+
+    assert run(asked, [config_map("a")]) == [(Action.CREATED, "")]
+    assert count(server, "PATCH", path) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "action"),
+    [
+        ({}, Action.UNCHANGED),
+        ({"status": {"replicas": 1}}, Action.UNCHANGED),
+        ({"metadata": {"generation": 2, "managedFields": [{"manager": "controller"}]}}, Action.UNCHANGED),
+        ({"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}}, Action.UNCHANGED),
+        ({"metadata": {"annotations": {"a": "b"}}}, Action.UPDATED),
+        ({"metadata": {"labels": {"a": "b"}}}, Action.UPDATED),
+        ({"spec": {"replicas": 1}}, Action.UPDATED),
+    ],
+)
+def test_what_a_controller_wrote_meanwhile_is_no_update(
+    cluster: Cluster, asked: Connection, changed: dict[str, Any], action: Action
+) -> None:
+    cluster.answer("GET", "/apis/apps/v1", kinds(("deployments", "Deployment", True)))
+    path = "/apis/apps/v1/namespaces/shop/deployments/web"
+    metadata = {"resourceVersion": "1", "generation": 1, "annotations": {}}
+    cluster.answer("GET", path, Reply(body={"kind": "Deployment", "spec": {}, "metadata": metadata}))
+    after = {"kind": "Deployment", "spec": {}, **changed}
+    after["metadata"] = {**metadata, "resourceVersion": "2", **changed.get("metadata", {})}
+    cluster.answer("PATCH", path, Reply(body=after))
+
+    assert run(asked, [deployment("web")]) == [(action, "")]
+
+
+def test_many_that_did_not_change_are_unchanged_although_a_list_leaves_out_their_kind(
+    cluster: Cluster, asked: Connection
+) -> None:
+    cluster.answer("GET", "/apis/apps/v1", kinds(("deployments", "Deployment", True)))
+    many = [deployment(f"d{number}") for number in range(12)]
+    folder = "/apis/apps/v1/namespaces/shop/deployments"
+    for each in many:
+        body = {**each.content, "metadata": {"name": each.ref.name, "resourceVersion": "2"}}
+        cluster.answer("PATCH", f"{folder}/{each.ref.name}", Reply(body=body))
+    items = [
+        {"metadata": {"name": each.ref.name, "resourceVersion": "1"}, "spec": each.content["spec"]} for each in many
+    ]
+    cluster.answer("GET", folder, Reply(body={"items": items}))
+
+    assert run(asked, many) == [(Action.UNCHANGED, "")] * 12
+
+
+def test_many_are_looked_up_one_by_one_when_listing_is_forbidden(
+    cluster: Cluster, server: ScriptedServer, asked: Connection
+) -> None:
+    cluster.answer("GET", "/api/v1/namespaces/shop/configmaps", Reply(403))
+    many = [config_map(f"c{number}") for number in range(12)]
+    for each in many:
+        path = f"/api/v1/namespaces/shop/configmaps/{each.ref.name}"
+        cluster.answer("GET", path, Reply(body={"metadata": {"resourceVersion": "1"}}))
+        cluster.answer("PATCH", path, Reply(body={"metadata": {"resourceVersion": "1"}}))
+
+    assert run(asked, many) == [(Action.UNCHANGED, "")] * 12
+
+
+@pytest.mark.real_cluster
+def test_a_real_definition_whose_names_are_taken_fails_with_the_reason(real_kubeconfig: Path) -> None:
+    group = f"g{secrets.token_hex(3)}.example.com"
+    with connect(ClusterSettings(kubeconfig=FileSecret(file=real_kubeconfig))) as connection:
+        apply(connection, [definition("gadgets", "Gadget", group)], namespace="default", force=True)
+        (result,) = apply(connection, [definition("others", "Gadget", group)], namespace="default", force=True)
+
+        for plural in ("gadgets", "others"):
+            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            assert connection.request("DELETE", f"{path}/{plural}.{group}").status == 200
+    assert result.action is Action.FAILED
+    assert "is already in use" in result.message

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployer.cluster.connection import connect
+from deployer.model import Action, Stage, State, Trigger
+from deployer.pipeline import Pipeline
+from tests import repositories
+from tests.examples import STAGING, deployment
+from tests.jobs.world import World
+
+
+def greeting(world: World) -> object:
+    environment = world.given.settings.environment(STAGING)
+    with connect(world.given.settings.clusters["test"]) as connection:
+        path = f"/api/v1/namespaces/{environment.namespace}/configmaps/greeting"
+        body = connection.request("GET", path).body
+    assert isinstance(body, dict)
+    return body.get("data")
+
+
+def test_a_deployment_brings_the_commit_to_the_cluster(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    found = world.latest(STAGING, world.first)
+    assert found.state is State.SUCCEEDED
+    assert found.summary.startswith("1 object, 1 changed, applied in ")
+    assert greeting(world) == {"text": "hello"}
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+    assert world.given.store.deployments.queued(STAGING) == ()
+    stages = world.given.store.deployments.stages(found.id)
+    assert [record.stage for record in stages] == [Stage.FETCH, Stage.RENDER, Stage.APPLY]
+    assert [result.action for result in world.given.store.deployments.objects(found.id)] == [Action.CREATED]
+    assert world.given.store.deployments.log_lines(found.id)
+
+
+def test_of_several_that_wait_the_newest_runs_and_the_others_are_superseded(world: World) -> None:
+    commits = [world.first, world.commit("one"), world.commit("two")]
+    for commit in (commits[1], commits[2], commits[0]):
+        world.plan(commit)
+    world.deploy(STAGING)
+    states = [world.latest(STAGING, commit).state for commit in commits]
+    assert states == [State.SUPERSEDED, State.SUPERSEDED, State.SUCCEEDED]
+    assert world.latest(STAGING, commits[0]).summary == f"superseded by {commits[2][:12]}"
+    assert greeting(world) == {"text": "two"}
+
+
+def test_a_broken_overlay_fails_with_the_renderers_reason_and_leaves_the_environment_as_it_was(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    broken = repositories.commit(world.repository, {"staging/kustomization.yaml": "resources: [missing.yaml]\n"})
+    world.plan(broken)
+    world.deploy(STAGING)
+    found = world.latest(STAGING, broken)
+    assert found.state is State.FAILED
+    assert found.summary.startswith("render: ")
+    assert "missing.yaml" in found.summary
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+def test_all_objects_that_fail_are_told(world: World) -> None:
+    invalid = "apiVersion: v1\nkind: Service\nmetadata: {name: NOT_VALID}\nspec: {ports: [{port: 1}]}\n"
+    bad = repositories.commit(
+        world.repository, {"staging/config.yaml": invalid + "---\n" + invalid.replace("NOT_VALID", "ALSO_BAD")}
+    )
+    world.plan(bad)
+    world.deploy(STAGING)
+    found = world.latest(STAGING, bad)
+    assert found.summary.startswith("apply: 2 of 2 objects failed: ")
+    actions = [result.action for result in world.given.store.deployments.objects(found.id)]
+    assert actions == [Action.FAILED, Action.FAILED]
+
+
+def test_a_temporary_fault_is_shown_and_tried_again_until_the_budget_is_used_up(world: World) -> None:
+    gone = "a" * 40
+    world.given.store.deployments.queue(deployment(commit=gone))
+    world.deploy(STAGING)
+    waiting = world.latest(STAGING, gone)
+    assert waiting.state is State.QUEUED
+    assert waiting.summary.startswith("retry 1 of 5 in ")
+    assert world.given.store.deployments.waiting(before=world.clock.now) == ()
+    for _ in range(10):
+        world.deploy(STAGING)
+    assert world.latest(STAGING, gone).state is State.FAILED
+
+
+def test_whoever_does_not_get_the_lease_leaves_it_to_the_holder(world: World) -> None:
+    world.plan(world.first)
+    with world.given.store.leases.hold(str(STAGING)):
+        world.deploy(STAGING)
+        assert world.latest(STAGING, world.first).state is State.QUEUED
+    world.deploy(STAGING)
+    assert world.latest(STAGING, world.first).state is State.SUCCEEDED
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing_and_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.plan(world.first)
+    render = Pipeline._render
+
+    def slow(self: Pipeline, commit: str) -> object:
+        world.given.redis.set(f"deployer:lease:{STAGING}", "999")  # somebody else has it by now
+        return render(self, commit)
+
+    monkeypatch.setattr(Pipeline, "_render", slow)
+    world.deploy(STAGING)
+    assert not world.latest(STAGING, world.first).state.final
+    assert greeting(world) is None
+
+
+def test_an_older_commit_is_not_brought_back_but_a_rollback_is(world: World) -> None:
+    newer = world.commit("ahoy")
+    world.plan(newer)
+    world.deploy(STAGING)
+    old = deployment("old", commit=world.first, trigger=Trigger.MANUAL)
+    world.given.store.deployments.queue(old)
+    world.deploy(STAGING)
+    refused = world.given.store.deployments.get("old")
+    assert refused is not None
+    assert refused.state is State.SUPERSEDED
+    assert "--allow-rollback" in refused.summary
+    world.given.store.deployments.queue(replace(old, id="back", trigger=Trigger.ROLLBACK))
+    world.deploy(STAGING)
+    assert greeting(world) == {"text": "hello"}
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+def test_an_environment_that_left_the_settings_fails_what_is_queued_for_it(world: World) -> None:
+    gone = replace(STAGING, environment="gone")
+    world.given.store.deployments.queue(deployment(key=gone))
+    world.deploy(gone)
+    found = world.given.store.deployments.get("a1")
+    assert found is not None
+    assert found.state is State.FAILED
+
+
+def test_a_bug_of_ours_ends_the_deployment_and_says_where_to_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def bug(*_: object) -> None:
+        raise ValueError("secret detail")
+
+    monkeypatch.setattr(Pipeline, "_render", bug)
+    world.plan(world.first)
+    world.deploy(STAGING)
+    found = world.latest(STAGING, world.first)
+    assert found.state is State.FAILED
+    assert found.summary == f"internal error (ValueError); the worker's log has the details under {found.id}"
+
+
+def test_a_deployment_that_a_killed_worker_left_behind_is_run_by_the_next(world: World) -> None:
+    world.plan(world.first)
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    world.given.store.environments.begin(queued)
+    world.given.store.deployments.advance(queued, State.RUNNING, "rendering")
+    world.deploy(STAGING)
+    assert world.latest(STAGING, world.first).state is State.SUCCEEDED

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import secrets
+import shutil
+
+from rq import Queue
+
+from deployer.model import State, Trigger
+from jobs.merge import plan_with
+from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
+from tests import repositories
+from tests.examples import PRODUCTION, STAGING, after
+from tests.jobs.world import World
+
+
+def waiting(world: World, queue: str) -> int:
+    return Queue(queue, connection=world.given.redis).count
+
+
+def test_each_environment_gets_a_deployment_and_its_commit_a_report(world: World) -> None:
+    world.plan(world.first)
+    for key in (STAGING, PRODUCTION):
+        (queued,) = world.given.store.deployments.queued(key)
+        assert (queued.commit, queued.state, queued.trigger) == (world.first, State.QUEUED, Trigger.MERGE)
+    assert waiting(world, DEPLOYMENTS) == 2
+    assert waiting(world, REPORTS) == 2
+    assert world.given.store.deliveries.owed(before=after(1000)) == ()
+
+
+def test_push_and_pull_request_of_one_merge_make_one_deployment(world: World) -> None:
+    world.plan(world.first)
+    world.plan(world.first)
+    assert len(world.given.store.deployments.queued(STAGING)) == 1
+
+
+def test_what_was_planned_since_it_was_asked_for_is_not_planned_again(world: World) -> None:
+    delivery = world.deliver(world.first)
+    plan_with(world.given, "github", delivery)
+    plan_with(world.given, "github", delivery)
+    assert waiting(world, DEPLOYMENTS) == 2
+
+
+def test_a_commit_that_the_branch_does_not_contain_fails_with_the_reason(world: World) -> None:
+    taken_back = world.commit("a mistake")
+    world.given.mirror(world.given.settings.environment(STAGING)).fetch("main")
+    repositories.rewind(world.repository, world.first)
+    world.commit("something else")
+    world.given.mirror(world.given.settings.environment(STAGING)).fetch("main")
+    world.plan(taken_back)
+    found = world.latest(STAGING, taken_back)
+    assert found.state is State.FAILED
+    assert found.summary.startswith("plan: ")
+    assert "does not contain it" in found.summary
+
+
+def test_a_repository_that_is_gone_fails_every_environment_with_the_reason(world: World) -> None:
+    shutil.move(world.repository, f"{world.repository}-away")
+    world.plan(world.first)
+    for key in (STAGING, PRODUCTION):
+        found = world.latest(key, world.first)
+        assert found.state is State.FAILED
+        assert "acme/shop" in found.summary
+
+
+def test_a_commit_that_is_not_there_yet_is_waited_for(world: World) -> None:
+    commit = secrets.token_hex(20)
+    delivery = world.deliver(commit)
+    plan_with(world.given, "github", delivery)
+    assert world.given.store.deployments.latest(STAGING, commit) is None
+    assert world.given.store.deliveries.is_owed("github", delivery)
+    assert world.given.store.deliveries.owed(before=world.clock()) == ()
+    assert waiting(world, MERGES) == 0
+
+
+def test_the_budget_of_waiting_ends_with_a_failure_that_people_see(world: World) -> None:
+    commit = secrets.token_hex(20)
+    delivery = world.deliver(commit)
+    for _ in range(10):
+        plan_with(world.given, "github", delivery)
+    found = world.latest(STAGING, commit)
+    assert found.state is State.FAILED
+    assert "not there yet" in found.summary
+    assert not world.given.store.deliveries.is_owed("github", delivery)
+
+
+def test_a_replay_after_the_end_deploys_again(world: World) -> None:
+    world.plan(world.first, delivery="d1")
+    world.clock.move(5)
+    world.deploy(STAGING)
+    world.clock.move(60)
+    world.plan(world.first, delivery="d1")
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    assert queued.trigger is Trigger.REPLAY
+
+
+def test_a_replay_of_an_old_merge_changes_nothing_and_is_in_the_audit(world: World) -> None:
+    world.plan(world.first, delivery="old")
+    world.deploy(STAGING)
+    newer = world.commit("ahoy")
+    world.plan(newer)
+    world.deploy(STAGING)
+    world.clock.move(60)
+    world.plan(world.first, delivery="old")
+    assert world.given.store.deployments.queued(STAGING) == ()
+    skipped = [row for row in world.given.store.audit.rows() if row.what == "skipped"]
+    assert skipped
+    assert "older than what is deployed" in skipped[-1].fields["reason"]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import secrets
+
+from rq.registry import ScheduledJobRegistry
+
+from deployer.model import State
+from jobs.queue import REPORTS
+from tests.examples import STAGING, after, deployment
+from tests.forges.recording import Answer
+from tests.jobs.world import World
+
+COMMIT = secrets.token_hex(20)
+
+
+def queue(world: World) -> None:
+    world.given.store.deployments.queue(deployment(commit=COMMIT))
+
+
+def scheduled(world: World) -> int:
+    return ScheduledJobRegistry(REPORTS, connection=world.given.redis).count
+
+
+def test_pending_then_the_final_state_each_once(world: World) -> None:
+    queue(world)
+    world.report(STAGING, COMMIT)
+    world.report(STAGING, COMMIT)
+    world.given.store.deployments.finish(deployment(commit=COMMIT), State.SUCCEEDED, "1 object, 1 changed", at=after(3))
+    world.report(STAGING, COMMIT)
+    world.report(STAGING, COMMIT)
+    assert world.posted() == [
+        ("deploy/staging", "pending", "on its way"),
+        ("deploy/staging", "success", "1 object, 1 changed"),
+    ]
+    assert world.given.store.deployments.unreported(before=after(1000)) == ()
+
+
+def test_the_status_links_to_the_page_of_the_deployment(world: World) -> None:
+    queue(world)
+    world.report(STAGING, COMMIT)
+    (request,) = world.forge.requests
+    assert request.path == f"/repos/acme/shop/statuses/{COMMIT}"
+    assert request.json["target_url"] == "https://deployer.example.com/deployments/a1"
+
+
+def test_a_forge_that_is_away_is_told_later_and_the_deployment_is_untouched(world: World) -> None:
+    queue(world)
+    world.given.store.deployments.finish(deployment(commit=COMMIT), State.SUCCEEDED, "done", at=after(3))
+    world.forge.answer = Answer(502)
+    world.report(STAGING, COMMIT)
+    assert scheduled(world) == 1
+    assert world.given.store.deployments.unreported(before=after(1)) == ()
+    assert world.latest(STAGING, COMMIT).state is State.SUCCEEDED
+    world.forge.answer = Answer(201, {})
+    world.report(STAGING, COMMIT)
+    assert world.posted()[-1] == ("deploy/staging", "success", "done")
+
+
+def test_a_forge_that_refuses_is_not_asked_again_and_the_log_says_so(world: World) -> None:
+    queue(world)
+    world.forge.answer = Answer(403, {"message": "Resource not accessible"})
+    world.report(STAGING, COMMIT)
+    assert scheduled(world) == 0
+    assert world.given.store.deployments.unreported(before=after(1000)) == ()
+    assert "report: not posted: " in world.given.store.deployments.log_lines("a1")[-1]
+    assert ("reports_failed", {"forge": "github"}, 1) in world.given.store.counters.all()
+
+
+def test_two_at_once_do_not_overtake_each_other(world: World) -> None:
+    queue(world)
+    with world.given.store.leases.hold(f"report:{STAGING}@{COMMIT}"):
+        world.report(STAGING, COMMIT)
+    assert world.posted() == []
+    assert scheduled(world) == 1

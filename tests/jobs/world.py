@@ -1,0 +1,139 @@
+"""A small world for the jobs: a real repository, a sandbox cluster, a recording forge, and resources over all of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import yaml
+from redis import Redis
+
+from deployer.model import Delivery, Deployment, EnvironmentKey
+from deployer.settings import load
+from deployer.store import open_store
+from jobs.deploy import deploy_with
+from jobs.merge import plan_with
+from jobs.queue import Queues
+from jobs.report import report_with
+from jobs.resources import Resources
+from tests import repositories
+from tests.examples import NOON
+from tests.forges.recording import RecordingForge
+from tests.webhooks.deliveries import recorded
+
+SHOP = "acme/shop"
+
+
+class Clock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def config_map(text: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: greeting}}\ndata: {{text: {text}}}\n"
+
+
+def files(namespace: str) -> Mapping[str, str]:
+    overlay = f"namespace: {namespace}\nresources: [config.yaml]\n"
+    return {
+        f"{environment}/{name}": content
+        for environment in ("staging", "production")
+        for name, content in (("kustomization.yaml", overlay), ("config.yaml", config_map("hello")))
+    }
+
+
+@dataclass
+class World:
+    """What a test acts on. `first` is the commit that the repository begins with."""
+
+    given: Resources
+    clock: Clock
+    repository: Path
+    forge: RecordingForge
+    first: str
+
+    def commit(self, text: str) -> str:
+        changed = {f"{name}/config.yaml": config_map(text) for name in ("staging", "production")}
+        return repositories.commit(self.repository, changed, f"Say {text}")
+
+    def deliver(self, commit: str, *, delivery: str = "") -> str:
+        """A push as the web process records it; gives the delivery's id."""
+        push = recorded("github_push").payload
+        push = push | {"ref": "refs/heads/main", "after": commit, "repository": {"full_name": SHOP}}
+        delivery = delivery or secrets.token_hex(8)
+        headers = (("content-type", "application/json"), ("x-github-event", "push"), ("x-github-delivery", delivery))
+        with self.given.store.arrivals.together() as pipe:
+            came = Delivery("github", delivery, headers, json.dumps(push).encode(), self.clock())
+            self.given.store.arrivals.take(pipe, came, owed=True, what="accepted")
+        return delivery
+
+    def plan(self, commit: str, *, delivery: str = "") -> None:
+        """A push, recorded and planned."""
+        plan_with(self.given, "github", self.deliver(commit, delivery=delivery))
+
+    def deploy(self, key: EnvironmentKey) -> None:
+        deploy_with(self.given, key)
+
+    def report(self, key: EnvironmentKey, commit: str) -> None:
+        report_with(self.given, key, commit)
+
+    def latest(self, key: EnvironmentKey, commit: str) -> Deployment:
+        found = self.given.store.deployments.latest(key, commit)
+        assert found is not None
+        return found
+
+    def posted(self) -> list[tuple[str, str, str]]:
+        """Context, state and description of each status that the forge was told."""
+        posts = [request.json for request in self.forge.requests if request.method == "POST"]
+        return [(post["context"], post["state"], post["description"]) for post in posts]
+
+
+def make_world(folder: Path, redis: Redis, forge: RecordingForge, kubeconfig: Path, namespace: str) -> World:
+    """A world whose two environments share a cluster and a namespace that is there already."""
+    repository = repositories.create(folder / SHOP)
+    first = repositories.commit(repository, files(namespace), "Begin")
+    path = folder / "deployer.yaml"
+    path.write_text(yaml.safe_dump(_settings(folder, forge, kubeconfig, namespace)))
+    environ = {"HOOK": secrets.token_hex(), "TOKEN": secrets.token_hex()}
+    clock = Clock()
+    settings = load(path, environ=environ)
+    given = Resources(settings, redis, open_store(redis), Queues(redis), folder / "data", clock)
+    return World(given, clock, repository, forge, first)
+
+
+def _settings(folder: Path, forge: RecordingForge, kubeconfig: Path, namespace: str) -> Mapping[str, object]:
+    return {
+        "url": "https://deployer.example.com",
+        "forges": {
+            "github": {
+                "kind": "github",
+                "api_url": forge.url,
+                "clone_url": f"file://{folder}/{{repository}}",
+                "webhook_secrets": [{"env": "HOOK"}],
+                "token": {"env": "TOKEN"},
+            }
+        },
+        "clusters": {"test": {"kubeconfig": {"file": str(kubeconfig)}}},
+        "repositories": [
+            {
+                "name": SHOP,
+                "forge": "github",
+                "environments": {
+                    name: {"overlay": name, "cluster": "test", "namespace": namespace}
+                    for name in ("staging", "production")
+                },
+            }
+        ],
+    }
