@@ -181,12 +181,12 @@ def test_many_that_did_not_change_are_unchanged_although_a_list_leaves_out_their
     cluster.answer("GET", "/apis/apps/v1", kinds(("deployments", "Deployment", True)))
     many = [deployment(f"d{number}") for number in range(12)]
     folder = "/apis/apps/v1/namespaces/shop/deployments"
+    items = []
     for each in many:
-        body = {**each.content, "metadata": {"name": each.ref.name, "resourceVersion": "2"}}
+        metadata = {"name": each.ref.name, "resourceVersion": "1"}
+        items.append({"spec": each.content["spec"], "metadata": metadata})
+        body = {**each.content, "metadata": {**metadata, "resourceVersion": "2"}}
         cluster.answer("PATCH", f"{folder}/{each.ref.name}", Reply(body=body))
-    items = [
-        {"metadata": {"name": each.ref.name, "resourceVersion": "1"}, "spec": each.content["spec"]} for each in many
-    ]
     cluster.answer("GET", folder, Reply(body={"items": items}))
 
     assert run(asked, many) == [(Action.UNCHANGED, "")] * 12

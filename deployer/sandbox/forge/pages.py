@@ -32,6 +32,7 @@ def blueprint(hosting: Hosting) -> Blueprint:
     token = secrets.token_urlsafe(24)
     _guard(pages, token)
     _show(pages, hosting)
+    _show_in_full(pages, hosting)
     _act(pages, hosting)
     pages.add_app_template_filter(ago)
     return pages
@@ -91,6 +92,8 @@ def _show(pages: Blueprint, hosting: Hosting) -> None:
                 deliveries=list(reversed(repo.deliveries.values()))[:_DELIVERIES_SHOWN],
             )
 
+
+def _show_in_full(pages: Blueprint, hosting: Hosting) -> None:
     @pages.get("/<path:name>/commit/<sha>")
     def commit(name: str, sha: str) -> str:
         repo = hosting.repositories.get(name)

@@ -5,11 +5,11 @@ It knows nothing of sockets: a request comes in as a value and an answer goes ou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from deployer.sandbox.kubernetes import discovery, reads, scale
+from deployer.sandbox.kubernetes.bodies import read_json, read_yaml
 from deployer.sandbox.kubernetes.deletion import Deleter, read_conditions
 from deployer.sandbox.kubernetes.errors import (
     ApiError,
@@ -27,9 +27,8 @@ from deployer.sandbox.kubernetes.routes import Location, is_resource, locate, ta
 from deployer.sandbox.kubernetes.store import Store
 from deployer.sandbox.kubernetes.target import Target
 from deployer.sandbox.kubernetes.versions import shown_in
-from deployer.sandbox.kubernetes.watch import Watch, is_watch, watch, watched_name
+from deployer.sandbox.kubernetes.watch import Watch, is_watch, watch
 from deployer.sandbox.kubernetes.writes import Writer, Written
-from deployer.sandbox.kubernetes.yaml_body import read_yaml
 
 _BODIES = ("application/json", "application/yaml")
 
@@ -122,8 +121,6 @@ class Api:
         return verb(request, location.query, target)
 
     def _get(self, request: Request, query: dict[str, str], target: Target) -> Answer:
-        if is_watch(query):
-            return self._list(request, query, target)
         found = reads.get(self.store, target)
         if target.subresource == "scale":
             return Answer(200, scale.shown(target.resource, found))
@@ -132,7 +129,7 @@ class Api:
     def _list(self, request: Request, query: dict[str, str], target: Target) -> Answer:
         show = self._shower(request, query, target)
         if is_watch(query):
-            asked = Watch(target, watched_name(target, query), show)
+            asked = Watch(target, query, show)
             return Answer(200, lines=watch(self.store, asked, ended=lambda: self.ended))
         return Answer(200, show(reads.list_objects(self.store, target, query)))
 
@@ -224,7 +221,7 @@ def _read_optional(request: Request, target: Target) -> Object:
 
 def _read_json(request: Request, target: Target) -> Json:
     try:
-        return json.loads(request.body)
+        return read_json(request.body)
     except (ValueError, RecursionError) as error:
         kind = target.resource.kind
         raise bad_request(

@@ -59,7 +59,7 @@ def _collect(node: Object, path: Path, found: set[Path]) -> None:
     for key, child in node.items():
         if key == ".":
             found.add(path)
-        elif child:
+        elif isinstance(child, dict) and child:
             _collect(child, (*path, key), found)
         else:
             found.add((*path, key))

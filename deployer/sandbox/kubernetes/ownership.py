@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from deployer.sandbox.kubernetes.errors import ApiError
 from deployer.sandbox.kubernetes.fieldset import FieldSet, Path, decode, encode, path_text, without
-from deployer.sandbox.kubernetes.objects import Object, at, each, metadata
+from deployer.sandbox.kubernetes.objects import Object, at, each, metadata, section
 from deployer.sandbox.kubernetes.schema import Schema
 from deployer.sandbox.kubernetes.typed import compare
 
@@ -80,7 +80,7 @@ def read_owners(obj: Object) -> Owners:
             api_version=version, subresource=str(entry.get("subresource", "")),
         )  # fmt: skip
         if who.operation:
-            owners[who] = Owned(decode(entry.get("fieldsV1") or {}), str(entry.get("time", "")), version)
+            owners[who] = Owned(decode(section(entry, "fieldsV1")), str(entry.get("time", "")), version)
     return owners
 
 

@@ -47,9 +47,9 @@ def json_patch(target: Json, operations: Json) -> Json:
     for operation in operations:
         try:
             _operate(document, operation)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise _impossible() from error
-    return document[""]
+    return document.get("")
 
 
 def _operate(document: Json, operation: dict[str, Json]) -> None:

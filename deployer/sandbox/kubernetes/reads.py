@@ -45,11 +45,11 @@ def select(store: Store, target: Target, query: Query) -> list[Object]:
 
 def list_objects(store: Store, target: Target, query: Query) -> Object:
     """A list, or the page of it that the query asks for. Raises ApiError 400 or 410."""
-    limit = _number(query.get("limit", "0"))
+    limit = number(query.get("limit", "0"))
     with store.lock:
         if query.get("continue"):
-            number, version = _read_token(query["continue"])
-            found = store.page(number)
+            page_number, version = _read_token(query["continue"])
+            found = store.page(page_number)
         else:
             found, version = select(store, target, query), store.version
         meta: Object = {"resourceVersion": str(version)}
@@ -68,7 +68,8 @@ def _item(resource: Resource, obj: Object) -> Object:
     return obj if resource.custom else {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """A number in a query; what is below zero means zero. Raises ApiError 400 when it is none."""
     try:
         return max(0, int(text))
     except ValueError as error:

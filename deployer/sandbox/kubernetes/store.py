@@ -50,7 +50,7 @@ class Event:
 class Store:
     """Objects by key, the counter of resource versions, and the events since then."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, history: int = HISTORY) -> None:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.version = 1
@@ -58,7 +58,7 @@ class Store:
         """Told of every write before anybody else can see it."""
         self._objects: dict[Key, Object] = {}
         self._sorted: dict[tuple[str, str], list[Key]] = defaultdict(list)
-        self._history: deque[Event] = deque(maxlen=HISTORY)
+        self._history: deque[Event] = deque(maxlen=history)
         self._dependents: dict[str, set[Key]] = defaultdict(set)
         self._by_uid: dict[str, Key] = {}
         self._pages: OrderedDict[int, list[Object]] = OrderedDict()
@@ -146,7 +146,7 @@ class Store:
             ApiError: 410, some of them are no longer kept.
         """
         with self.lock:
-            if self._history and len(self._history) == HISTORY and version < self._history[0].version - 1:
+            if self._history and len(self._history) == self._history.maxlen and version < self._history[0].version - 1:
                 oldest = self._history[0].version
                 raise expired(f"too old resource version: {version} ({oldest})")
             newer = itertools.takewhile(lambda event: event.version > version, reversed(self._history))

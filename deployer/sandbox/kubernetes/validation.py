@@ -36,6 +36,8 @@ _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("RoleRef", "kind"): ("ClusterRole", "Role"),
     ("Subject", "kind"): ("Group", "ServiceAccount", "User"),
 }
+_NAMED_BY_PARENT = frozenset((("DeploymentStrategy", "type"),))
+"""Fields whose mistakes the API reports on the structure that they are in."""
 _PORT = (1, 65535, "must be between 1 and 65535, inclusive")
 _NATURAL = (0, 2**63, "must be greater than or equal to 0")
 _RANGES: dict[tuple[str, str], tuple[int, int, str]] = {
@@ -101,7 +103,7 @@ def _fields(value: Object, schema: Schema, path: str) -> Iterator[Cause]:
         if where in _NEVER_EMPTY and not item:
             yield required(prefix + key)
         elif where in _CHOICES and item not in _CHOICES[where]:
-            yield unsupported(prefix + key, item, _CHOICES[where])
+            yield unsupported(path if where in _NAMED_BY_PARENT else prefix + key, item, _CHOICES[where])
         elif where in _RANGES and isinstance(item, int) and not _RANGES[where][0] <= item <= _RANGES[where][1]:
             yield invalid_value(prefix + key, item, _RANGES[where][2])
         elif where in _PATTERNS and not re.fullmatch(_PATTERNS[where][0], str(item)):

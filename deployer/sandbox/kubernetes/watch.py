@@ -5,19 +5,20 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deployer.sandbox.kubernetes.errors import ApiError
 from deployer.sandbox.kubernetes.objects import Object
-from deployer.sandbox.kubernetes.reads import select, selector_of
+from deployer.sandbox.kubernetes.reads import number, select, selector_of
 from deployer.sandbox.kubernetes.selectors import Selector
 from deployer.sandbox.kubernetes.store import Event, Store
 from deployer.sandbox.kubernetes.target import Target
 from deployer.sandbox.kubernetes.versions import shown_in
 
-LONGEST = 1800.0
+LONGEST = 1800
 """Seconds after which a watch that names no `timeoutSeconds` ends."""
 _HEARTBEAT = 1.0
 """Seconds after which a watch without events looks whether it shall end."""
@@ -32,17 +33,36 @@ class Watch:
     show: Callable[[Object], Object]
 
 
+@dataclass(frozen=True, slots=True)
+class Until:
+    """When a watch ends: at a moment of the monotonic clock, or when the server does."""
+
+    deadline: float
+    ended: Callable[[], bool]
+
+    def reached(self) -> bool:
+        return self.ended() or time.monotonic() >= self.deadline
+
+
 def watch(store: Store, asked: Watch, *, ended: Callable[[], bool]) -> Iterator[Object]:
-    """The events of a watch, until its time is up or `ended` says so. An error is the last event."""
+    """The events of a watch, until its time is up or `ended` says so. An error is the last event.
+
+    Raises:
+        ApiError: 400, at once: the query cannot be read.
+    """
     selector = selector_of(asked.target, asked.query)
-    deadline = time.monotonic() + float(asked.query.get("timeoutSeconds") or LONGEST)
+    seconds = number(asked.query.get("timeoutSeconds") or "0") or LONGEST
     version, now = _start(store, asked)
-    yield from now
+    until = Until(time.monotonic() + seconds, ended)
+    return itertools.chain(now, _follow(store, asked, selector, version=version, until=until))
+
+
+def _follow(store: Store, asked: Watch, selector: Selector, *, version: int, until: Until) -> Iterator[Object]:
     if _wants_initial_events(asked):
         yield _bookmark(asked.target, version, initial=True)
-    while not ended() and time.monotonic() < deadline:
+    while not until.reached():
         try:
-            events = _wait(store, version, deadline)
+            events = _wait(store, version, until.deadline)
         except ApiError as error:
             yield {"type": "ERROR", "object": error.status()}
             return
@@ -59,7 +79,7 @@ def _start(store: Store, asked: Watch) -> tuple[int, list[Object]]:
     """Where to go on from and, unless a version is named, what is there already."""
     version = asked.query.get("resourceVersion", "")
     if version not in ("", "0") and not _wants_initial_events(asked):
-        return int(version) if version.isdigit() else 0, []
+        return number(version), []
     with store.lock:
         found = select(store, asked.target, asked.query)
         return store.version, [_event("ADDED", asked, obj) for obj in found]
@@ -102,13 +122,6 @@ def _bookmark(target: Target, version: int, *, initial: bool = False) -> Object:
     if initial:
         meta["annotations"] = {"k8s.io/initial-events-end": "true"}
     return {"type": "BOOKMARK", "object": kind | {"metadata": meta}}
-
-
-def watched_name(target: Target, query: dict[str, str]) -> dict[str, str]:
-    """A watch of one object is a watch of its resource with a field selector."""
-    if not target.name:
-        return query
-    return query | {"fieldSelector": f"metadata.name={target.name}"}
 
 
 def is_watch(query: dict[str, str]) -> bool:
