@@ -27,8 +27,9 @@ _WORDS: Final[dict[str, Scalar]] = {
 _NUMERIC_START: Final = frozenset("+-.0123456789")
 _INTEGER: Final = re.compile(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))"
+    r"|0b(?P<late>[-+][01]+)"  # a sign after the prefix: yaml.v2 hands what follows 0b to strconv, which takes it
 )
-_BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10}
+_BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10, "late": 2}
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _POINT_FLOAT: Final = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 """A float that starts with its point is read by Go's own rule: underscores only between digits."""
@@ -55,10 +56,8 @@ def _integer(text: str) -> int | None:
     if match is None or match.lastgroup is None:
         return None
     value = int(match[match.lastgroup], _BASES[match.lastgroup])
-    if match["sign"]:
-        value = -value if match["sign"] == "-" else value
-        return value if value in _INT64 else None
-    return value if value in _UINT64 else None
+    value = -value if match["sign"] == "-" else value
+    return value if value in (_INT64 if match["sign"] or match["late"] else _UINT64) else None
 
 
 def _float(text: str, spelling: re.Pattern[str]) -> float | None:

@@ -30,7 +30,7 @@ _GO: Final = {
     "GOMAXPROCS": "2",
     "MALLOC_ARENA_MAX": "1",  # arenas are per thread and would take up the address space
 }
-_NO_PROXY: Final = "http://127.0.0.1:0"
+_DEAD_PROXY: Final = "http://127.0.0.1:0"
 """A proxy that never answers: kustomize has no flag against remote bases over HTTP."""
 
 
@@ -114,7 +114,7 @@ def _renderer() -> _Renderer:
 
 def _run(argv: tuple[str, ...], *, cwd: Path, limits: process.Limits) -> bytes:
     with tempfile.TemporaryDirectory(prefix="deployer-home-") as home:
-        environment = {"HOME": home, "TMPDIR": home, "HTTP_PROXY": _NO_PROXY, "HTTPS_PROXY": _NO_PROXY, **_GO}
+        environment = {"HOME": home, "TMPDIR": home, "HTTP_PROXY": _DEAD_PROXY, "HTTPS_PROXY": _DEAD_PROXY, **_GO}
         return process.run(argv, cwd=cwd, environment=environment, limits=limits).stdout
 
 

@@ -56,6 +56,10 @@ class Mirror:
         """
         self._url = url
         self._bare = Bare(folder.absolute(), Remote(parse_address(url), credential, seconds))
+        self._verified: set[tuple[str, str]] = set()
+        """Commit and branch, since the last fetch: each question to git is a process, and this one is asked twice."""
+        self._ancestry: dict[tuple[str, str], bool] = {}
+        """What `contains` found out about two commits that are here. It cannot change."""
 
     def fetch(self, branch: str) -> str:
         """Bring `branch` up to date, forced pushes included, and return the commit that it is at.
@@ -65,6 +69,7 @@ class Mirror:
             Temporary: the remote could not be reached or is too slow; another fetch holds the lock for too long.
         """
         check_branch(branch)
+        self._verified.clear()
         return self._bare.fetch(branch)
 
     def verify(self, commit: str, *, branch: str) -> None:
@@ -76,6 +81,8 @@ class Mirror:
         """
         check_commit(commit)
         check_branch(branch)
+        if (commit, branch) in self._verified:
+            return
         doing = f"verifying commit {commit}"
         kind, tip = self._bare.objects(commit, f"refs/heads/{branch}")
         if kind is None or tip is None:
@@ -88,6 +95,7 @@ class Mirror:
             raise self._permanent(
                 doing, f"branch {branch!r} does not contain it; only what is merged there is deployed"
             )
+        self._verified.add((commit, branch))
 
     def ensure(self, commit: str, *, branch: str) -> None:
         """As `verify`, but fetches if the branch as last fetched is not enough. No network when it is.
@@ -135,6 +143,16 @@ class Mirror:
             raise self._temporary(f"looking up branch {branch!r}", "it was not fetched yet")
         return found.hash
 
+    def has(self, commit: str) -> bool:
+        """Whether a commit is here, on whichever branch.
+
+        Raises:
+            Permanent: it is no full hash.
+            Temporary: the mirror is broken and cannot be repaired now.
+        """
+        check_commit(commit)
+        return any(commit in pair for pair in self._ancestry) or self._bare.objects(commit) != [None]
+
     def contains(self, newer: str, older: str) -> bool:
         """Whether `newer` is `older` or has it in its history.
 
@@ -147,7 +165,11 @@ class Mirror:
         """
         check_commit(newer)
         check_commit(older)
-        return None not in self._bare.objects(newer, older) and self._bare.contains(newer, older)
+        if (newer, older) not in self._ancestry:
+            if None in self._bare.objects(newer, older):
+                return False
+            self._ancestry[newer, older] = self._bare.contains(newer, older)
+        return self._ancestry[newer, older]
 
     def commit_title(self, commit: str) -> str:
         """The first line of a commit's message, at most 200 characters.
