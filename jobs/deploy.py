@@ -6,7 +6,6 @@ state, so a worker that dies anywhere in here leaves it for the next one.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from dataclasses import dataclass
@@ -101,6 +100,7 @@ class Turn:
                 finish(self.given, deployment, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
 
     def _deploy(self, chosen: Deployment, mirror: Mirror) -> None:
+        mirror.ensure(chosen.commit, branch=self.environment.branch)
         deployed = self._deployed(mirror)
         if reason := overtaken(chosen, deployed=deployed, contains=mirror.contains):
             finish(self.given, chosen, State.SUPERSEDED, reason)
@@ -117,9 +117,8 @@ class Turn:
     def _deployed(self, mirror: Mirror) -> str | None:
         """The commit that the environment runs, which the mirror then has unless a forced push took it away."""
         deployed = self.given.store.environments.get(self.environment.key).deployed
-        if deployed is not None:
-            with contextlib.suppress(Failure):
-                mirror.ensure(deployed, branch=self.environment.branch)
+        if deployed is not None and not mirror.has(deployed):
+            mirror.fetch(self.environment.branch)
         return deployed
 
     def _failed(self, deployment: Deployment, failure: Failure) -> float:

@@ -9,33 +9,55 @@ from datetime import timedelta
 import structlog
 
 from deployer.intake import Intake, Request
-from deployer.model import Delivery, Environment, Failure, Ignored, Merge, Permanent, Stage, Temporary, Trigger
+from deployer.model import (
+    Delivery,
+    Environment,
+    EnvironmentKey,
+    Failure,
+    Ignored,
+    Merge,
+    Permanent,
+    Stage,
+    Temporary,
+    Trigger,
+)
 from deployer.planning import Known, Skip, concerned, decide
 from deployer.retries import DEPLOYMENTS
 from deployer.settings import SettingsError
 from deployer.source.mirror import Mirror
 from deployer.webhooks.receive import Refused, interpret
+from jobs.deploy import deploy_with
 from jobs.resources import Resources, resources
 
 log = structlog.get_logger()
 
 
 def plan(forge: str, delivery_id: str) -> None:
-    """Plan a recorded delivery; safe to run any number of times."""
-    plan_with(resources(), forge, delivery_id)
+    """Plan a recorded delivery; safe to run any number of times.
+
+    The first of its deployments is run right here, because this worker is up and has the commit at hand. The others
+    are for other workers.
+    """
+    given = resources()
+    for key in plan_with(given, forge, delivery_id)[:1]:
+        deploy_with(given, key)
 
 
-def plan_with(given: Resources, forge: str, delivery_id: str) -> None:
-    """Plan a recorded delivery with given resources, unless that was done since it was asked for."""
+def plan_with(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
+    """Plan a recorded delivery with given resources, unless that was done since it was asked for.
+
+    Returns:
+        The environments that have something to deploy. The first of them is the caller's.
+    """
     if not given.store.deliveries.is_owed(forge, delivery_id):
-        return
+        return []
     delivery = given.store.deliveries.get(forge, delivery_id)
     merge = _merge(given, delivery) if delivery else Ignored("the delivery is not on record any more")
     if isinstance(merge, Ignored):
         _audit_ignored(given, forge, delivery_id, merge)
         given.store.deliveries.planned(forge, delivery_id)
-    else:
-        merge.plan()
+        return []
+    return merge.plan()
 
 
 def _merge(given: Resources, delivery: Delivery) -> MergePlan | Ignored:
@@ -60,22 +82,29 @@ class MergePlan:
     merge: Merge
     environments: tuple[Environment, ...]
 
-    def plan(self) -> None:
-        """Queue what is to be deployed; on a fault, try again later or fail the deployments with the reason."""
+    def plan(self) -> list[EnvironmentKey]:
+        """Queue what is to be deployed; on a fault, try again later or fail the deployments with the reason.
+
+        Returns:
+            The environments that have something to deploy. The first of them is the caller's.
+        """
+        planned: list[EnvironmentKey] = []
         try:
             mirror = self.given.mirror(self.environments[0])
             commit = self._tip(mirror)
             for environment in self.environments:
-                self._plan_one(environment, commit, mirror)
+                if self._plan_one(environment, commit, mirror, here=not planned):
+                    planned.append(environment.key)
         except Temporary as fault:
             if self._postponed(fault):
-                return
+                return []
             self._refuse(f"{Stage.PLAN}: {fault.message}")
         except Permanent as failure:
             self._refuse(f"{Stage.PLAN}: {failure.message}")
         except SettingsError as error:
             self._refuse(f"settings: {error}")
         self.given.store.deliveries.planned(self.delivery.forge, self.delivery.id)
+        return planned
 
     def _tip(self, mirror: Mirror) -> str:
         """The commit to deploy: the merged one, once our own mirror has it on its branch.
@@ -91,7 +120,8 @@ class MergePlan:
             return mirror.fetch(merge.branch)
         return merge.commit
 
-    def _plan_one(self, environment: Environment, commit: str, mirror: Mirror) -> None:
+    def _plan_one(self, environment: Environment, commit: str, mirror: Mirror, *, here: bool) -> bool:
+        """Queue a deployment unless there is a reason not to; whether there is something to deploy now."""
         decision = decide(
             commit,
             known=self._known(environment, commit, mirror),
@@ -99,8 +129,9 @@ class MergePlan:
         )
         if isinstance(decision, Skip):
             self._audit_skipped(environment, commit, decision)
-        else:
-            self._intake.accept(self._request(environment, commit, decision))
+            return False
+        self._intake.accept(self._request(environment, commit, decision), here=here)
+        return True
 
     def _known(self, environment: Environment, commit: str, mirror: Mirror) -> Known:
         deployed = self.given.store.environments.get(environment.key).deployed

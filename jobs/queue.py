@@ -19,8 +19,8 @@ MERGES = "merges"
 DEPLOYMENTS = "deployments"
 REPORTS = "reports"
 
-PLAN_SECONDS = 300
 DEPLOY_SECONDS = 1800
+MERGE_SECONDS = DEPLOY_SECONDS + 300
 REPORT_SECONDS = 120
 KEEP_FAILED_SECONDS = 3600
 """What failed is in the records and in the log; RQ's own default would keep it for a year."""
@@ -45,7 +45,7 @@ class Queues:
 
     def plan(self, forge: str, delivery_id: str, *, pipe: Pipeline | None = None, delay: float = 0) -> None:
         """Have a recorded delivery planned; with `pipe`, together with what else is in that pipeline."""
-        work = Work("jobs.merge.plan", (forge, delivery_id), PLAN_SECONDS)
+        work = Work("jobs.merge.plan", (forge, delivery_id), MERGE_SECONDS)
         self._enqueue(self._merges, work, pipe=pipe, delay=delay)
 
     def deploy(self, key: EnvironmentKey, *, delay: float = 0) -> None:

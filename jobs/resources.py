@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,7 @@ class Resources:
     queues: Queues
     data: Path
     clock: Callable[[], datetime] = now
+    _mirrors: dict[str, Mirror] = field(default_factory=dict)
 
     def mirror(self, environment: Environment) -> Mirror:
         """The mirror of the repository that an environment comes from.
@@ -44,7 +45,10 @@ class Resources:
             Temporary: the forge cannot be asked for one.
         """
         key = environment.key
-        return mirror(self.settings, forge=key.forge, repository=key.repository, data=self.data)
+        name = f"{key.forge}/{key.repository}"
+        if name not in self._mirrors:
+            self._mirrors[name] = mirror(self.settings, forge=key.forge, repository=key.repository, data=self.data)
+        return self._mirrors[name]
 
     def forge(self, name: str) -> Forge | None:
         """The client of a forge, or None when the settings give us no way to speak to it."""

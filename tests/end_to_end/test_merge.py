@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class World:
     kubeconfig: Path
     namespaces: dict[ForgeKind, str]
 
-    def propose_and_merge(self, kind: ForgeKind, changes: dict[str, str | None]) -> str:
+    def propose_and_merge(self, kind: ForgeKind, changes: Mapping[str, str]) -> str:
         title, branch = "Change something", f"change-{secrets.token_hex(4)}"
         pull = self.forge.open_pull_request(NAMES[kind], title, branch=branch, changes=changes, author="ada")
         return self.forge.merge(NAMES[kind], pull.number).commit
