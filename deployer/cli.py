@@ -80,6 +80,7 @@ def deploy(repository: str, environment: str, commit: str | None, *, allow_rollb
         trigger = Trigger.ROLLBACK if allow_rollback else Trigger.MANUAL
         request = Request(found.key, wanted, trigger, actor=_user())
         deployment = Intake(given.store, given.queues, given.clock).accept(request)
+        given.queues.deploy(found.key)
         click.echo(f"{deployment.id}  {found.key}  {wanted[:12]}  {given.settings.url}/deployments/{deployment.id}")
         if wait:
             sys.exit(0 if _wait(deployment).state is State.SUCCEEDED else 1)
@@ -134,9 +135,8 @@ def replay(forge: str, delivery: str) -> None:
         if recorded is None:
             raise click.ClickException(f"no delivery {delivery} of {forge} on record; they are kept for 30 days")
         again = replace(recorded, received_at=given.clock())
-        with given.store.arrivals.together() as pipe:
-            given.store.arrivals.take(pipe, again, owed=True, what="replayed", actor=_user())
-            given.queues.plan(forge, delivery, pipe=pipe)
+        given.store.arrivals.take(again, owed=True, what="replayed", actor=_user())
+        given.queues.plan()
         click.echo("planned again; see: deployer audit, deployer status")
 
 

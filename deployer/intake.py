@@ -32,12 +32,8 @@ class Intake:
     queues: Queues
     clock: Callable[[], datetime]
 
-    def accept(self, request: Request, *, here: bool = False) -> Deployment:
-        """Queue a deployment and have it run and reported.
-
-        Args:
-            request: what is asked for.
-            here: the caller runs it at once, so nobody else is told to. Should the caller die, the clock finds it.
+    def accept(self, request: Request) -> Deployment:
+        """Queue a deployment and have it reported. The caller runs it or has it run; the clock does if the caller dies.
 
         Returns:
             The new deployment; or the one of the same commit that has not ended yet, which the request joins.
@@ -45,8 +41,6 @@ class Intake:
         asked = self._deployment(request)
         accepted = self.store.deployments.queue(asked)
         self._audit("queued" if accepted.id == asked.id else "joined", accepted, request)
-        if not here:
-            self.queues.deploy(request.key)
         self.queues.report(request.key, request.commit)
         return accepted
 

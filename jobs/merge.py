@@ -31,26 +31,39 @@ from jobs.resources import Resources, resources
 
 log = structlog.get_logger()
 
+CLAIM = timedelta(minutes=3)
+"""How long a delivery is left to the worker that plans it. A fetch may take two minutes."""
 
-def plan(forge: str, delivery_id: str) -> None:
-    """Plan a recorded delivery; safe to run any number of times.
 
-    The first of its deployments is run right here, because this worker is up and has the commit at hand. The others
-    are for other workers.
-    """
+def plan() -> None:
+    """Plan all deliveries that are owed, and see to it that their deployments are run."""
     given = resources()
-    for key in plan_with(given, forge, delivery_id)[:1]:
+    keys = plan_owed(given)
+    for key in keys[1:]:
+        given.queues.deploy(key)
+    for key in keys[:1]:  # right here: this worker is up and has the commit at hand
         deploy_with(given, key)
 
 
-def plan_with(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
-    """Plan a recorded delivery with given resources, unless that was done since it was asked for.
+def plan_owed(given: Resources) -> list[EnvironmentKey]:
+    """Plan the deliveries that are owed, the oldest first, until there is none.
 
     Returns:
-        The environments that have something to deploy. The first of them is the caller's.
+        The environments that have something to deploy, each once.
     """
-    if not given.store.deliveries.is_owed(forge, delivery_id):
-        return []
+    given.store.deliveries.begin()
+    found: dict[EnvironmentKey, None] = {}
+    while claimed := given.store.deliveries.claim(at=given.clock(), until=given.clock() + CLAIM):
+        found |= dict.fromkeys(plan_delivery(given, *claimed))
+    return list(found)
+
+
+def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
+    """Plan one recorded delivery; safe to run any number of times.
+
+    Returns:
+        The environments that have something to deploy.
+    """
     delivery = given.store.deliveries.get(forge, delivery_id)
     merge = _merge(given, delivery) if delivery else Ignored("the delivery is not on record any more")
     if isinstance(merge, Ignored):
@@ -86,15 +99,13 @@ class MergePlan:
         """Queue what is to be deployed; on a fault, try again later or fail the deployments with the reason.
 
         Returns:
-            The environments that have something to deploy. The first of them is the caller's.
+            The environments that have something to deploy.
         """
         planned: list[EnvironmentKey] = []
         try:
             mirror = self.given.mirror(self.environments[0])
             commit = self._tip(mirror)
-            for environment in self.environments:
-                if self._plan_one(environment, commit, mirror, here=not planned):
-                    planned.append(environment.key)
+            planned = [each.key for each in self.environments if self._plan_one(each, commit, mirror)]
         except Temporary as fault:
             if self._postponed(fault):
                 return []
@@ -120,7 +131,7 @@ class MergePlan:
             return mirror.fetch(merge.branch)
         return merge.commit
 
-    def _plan_one(self, environment: Environment, commit: str, mirror: Mirror, *, here: bool) -> bool:
+    def _plan_one(self, environment: Environment, commit: str, mirror: Mirror) -> bool:
         """Queue a deployment unless there is a reason not to; whether there is something to deploy now."""
         decision = decide(
             commit,
@@ -130,7 +141,7 @@ class MergePlan:
         if isinstance(decision, Skip):
             self._audit_skipped(environment, commit, decision)
             return False
-        self._intake.accept(self._request(environment, commit, decision), here=here)
+        self._intake.accept(self._request(environment, commit, decision))
         return True
 
     def _known(self, environment: Environment, commit: str, mirror: Mirror) -> Known:
@@ -146,7 +157,7 @@ class MergePlan:
             return False
         log.warning("plan", delivery=delivery_id, retry=DEPLOYMENTS.announce(attempt, delay, fault))
         self.given.store.deliveries.owe(forge, delivery_id, due=self.given.clock() + timedelta(seconds=delay))
-        self.given.queues.plan(forge, delivery_id, delay=delay)
+        self.given.queues.plan(delay=delay)
         return True
 
     def _refuse(self, reason: str) -> None:

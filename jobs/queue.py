@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from redis import Redis
-from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
@@ -43,10 +42,9 @@ class Queues:
         self._deployments = _queue(DEPLOYMENTS, redis)
         self._reports = _queue(REPORTS, redis)
 
-    def plan(self, forge: str, delivery_id: str, *, pipe: Pipeline | None = None, delay: float = 0) -> None:
-        """Have a recorded delivery planned; with `pipe`, together with what else is in that pipeline."""
-        work = Work("jobs.merge.plan", (forge, delivery_id), MERGE_SECONDS)
-        self._enqueue(self._merges, work, pipe=pipe, delay=delay)
+    def plan(self, *, delay: float = 0) -> None:
+        """Have somebody look at the deliveries that are owed."""
+        self._enqueue(self._merges, Work("jobs.merge.plan", (), MERGE_SECONDS), delay=delay)
 
     def deploy(self, key: EnvironmentKey, *, delay: float = 0) -> None:
         """Have an environment look at its queue."""
@@ -60,12 +58,12 @@ class Queues:
         """How many jobs wait in each queue."""
         return {queue.name: queue.count for queue in (self._merges, self._deployments, self._reports)}
 
-    def _enqueue(self, queue: Queue, work: Work, *, pipe: Pipeline | None = None, delay: float = 0) -> None:
+    def _enqueue(self, queue: Queue, work: Work, *, delay: float = 0) -> None:
         limits = {"job_timeout": work.seconds, "result_ttl": 0, "failure_ttl": KEEP_FAILED_SECONDS}
         if delay:
             queue.enqueue_in(timedelta(seconds=delay), work.job, args=work.args, **limits)
         else:
-            queue.enqueue(work.job, args=work.args, pipeline=pipe, **limits)
+            queue.enqueue(work.job, args=work.args, **limits)
 
 
 def _queue(name: str, redis: Redis) -> Queue:

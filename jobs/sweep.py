@@ -22,10 +22,9 @@ def sweep_with(given: Resources) -> None:
     """Move what was left behind, with given resources."""
     now = given.clock()
     before = now - PATIENCE
-    for forge, delivery_id in given.store.deliveries.owed(before=before):
-        given.store.deliveries.owe(forge, delivery_id, due=now)
-        given.queues.plan(forge, delivery_id)
-        log.warning("left behind", what="delivery", forge=forge, delivery=delivery_id)
+    if owed := given.store.deliveries.owed(before=before):
+        given.queues.plan()
+        log.warning("left behind", what="deliveries", deliveries=[delivery_id for _, delivery_id in owed])
     for key in given.store.deployments.waiting(before=before):
         if not given.store.leases.held(str(key)):
             given.store.deployments.postpone(key, due=now)

@@ -6,71 +6,103 @@ One step, so that either all of it is there or nothing; and one command, because
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections import deque
+from collections.abc import Mapping
 
 from redis import Redis
-from redis.client import Pipeline
+from redis.exceptions import RedisError
 
 from deployer.model import Delivery
 from deployer.store import audit, counters, deliveries
 from deployer.store.codec import write_time
 
-# KEYS: delivery, owed, audit, counters
-# ARGV: received_at, headers, body, retention, member (empty when nothing is owed), due, row, rows kept, count
+# KEYS: delivery, owed, bell, audit, counters
+# ARGV: received_at, headers, body, retention, member (empty when nothing is owed), due, row, rows kept, count, life of
+#       the bell
 _TAKE = """
 redis.call('HINCRBY', KEYS[1], 'times', 1)
 redis.call('HSETNX', KEYS[1], 'first_received_at', ARGV[1])
 redis.call('HSET', KEYS[1], 'received_at', ARGV[1], 'headers', ARGV[2], 'body', ARGV[3])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
-if ARGV[5] ~= '' then redis.call('ZADD', KEYS[2], ARGV[6], ARGV[5]) end
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'row', ARGV[7])
-redis.call('HINCRBY', KEYS[4], ARGV[9], 1)
+redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[8], '*', 'row', ARGV[7])
+redis.call('HINCRBY', KEYS[5], ARGV[9], 1)
+if ARGV[5] == '' then return 0 end
+redis.call('ZADD', KEYS[2], ARGV[6], ARGV[5])
+if redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[10]) then return 1 end
+return 0
 """
 
 
+class _Arrival:
+    """What one caller waits for: the arguments of the script, then its answer or why there is none."""
+
+    def __init__(self, keys: tuple[str, ...], arguments: tuple[str | bytes | int | float, ...]) -> None:
+        self.command = (_TAKE, len(keys), *keys, *arguments)
+        self.answer: object = None
+        self.written = False
+
+
 class Arrivals:
-    """Takes deliveries in."""
+    """Takes deliveries in. Those that come at the same time travel to Redis together: the first one takes all along."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._waiting: deque[_Arrival] = deque()
+        self._turn = threading.Lock()
 
-    @contextmanager
-    def together(self) -> Iterator[Pipeline]:
-        """What is written to the pipeline inside the block is written in one step, at its end, or not at all.
-
-        So a delivery is never recorded without being enqueued, and the sender waits for one answer of Redis only.
-        """
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.multi()
-            yield pipe
-            pipe.execute()
-
-    def take(self, pipe: Pipeline, delivery: Delivery, *, owed: bool, what: str, **fields: str | None) -> None:
+    def take(self, delivery: Delivery, *, owed: bool, what: str, **fields: str | None) -> bool:
         """Record a delivery: as it came, in the audit, in the counts, and with `owed` among what is to be planned.
 
         Args:
-            pipe: of `together`.
             delivery: as it came.
             owed: whether it is to be planned.
             what: what became of it, for the audit and the count.
             fields: what else the audit says.
+
+        Returns:
+            Whether a worker has to be told. Not if one was told a moment ago and has not begun: it will find this too.
+
+        Raises:
+            RedisError: it may not be recorded.
         """
-        forge, at = delivery.forge, delivery.received_at
-        pipe.eval(
-            _TAKE,
-            4,
-            deliveries.key(forge, delivery.id),
-            deliveries.OWED,
-            audit.STREAM,
-            counters.COUNTERS,
-            write_time(at),
-            json.dumps(delivery.headers),
-            delivery.body,
-            deliveries.RETENTION_SECONDS,
-            deliveries.member(forge, delivery.id) if owed else "",
-            at.timestamp(),
-            audit.write_row(what, at=at, forge=forge, delivery=delivery.id, **fields),
-            audit.ROWS_KEPT,
-            counters.field("webhooks", forge=forge, result=what),
-        )
+        arrival = _arrival(delivery, owed=owed, what=what, fields=fields)
+        self._waiting.append(arrival)
+        with self._turn:
+            if not arrival.written:
+                self._write_all()
+        if isinstance(arrival.answer, RedisError):
+            raise arrival.answer
+        return bool(arrival.answer)
+
+    def _write_all(self) -> None:
+        arrivals = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for arrival in arrivals:
+                    pipe.execute_command("EVAL", *arrival.command)
+                answers = pipe.execute(raise_on_error=False)
+        except RedisError as error:
+            answers = [error] * len(arrivals)
+        for arrival, answer in zip(arrivals, answers, strict=True):
+            arrival.answer, arrival.written = answer, True
+
+
+def _arrival(delivery: Delivery, *, owed: bool, what: str, fields: Mapping[str, str | None]) -> _Arrival:
+    forge, at = delivery.forge, delivery.received_at
+    keys = (
+        deliveries.key(forge, delivery.id), deliveries.OWED, deliveries.BELL, audit.STREAM, counters.COUNTERS,
+    )  # fmt: skip
+    arguments = (
+        write_time(at),
+        json.dumps(delivery.headers),
+        delivery.body,
+        deliveries.RETENTION_SECONDS,
+        deliveries.member(forge, delivery.id) if owed else "",
+        at.timestamp(),
+        audit.write_row(what, at=at, forge=forge, delivery=delivery.id, **fields),
+        audit.ROWS_KEPT,
+        counters.field("webhooks", forge=forge, result=what),
+        deliveries.BELL_SECONDS,
+    )
+    return _Arrival(keys, arguments)

@@ -12,6 +12,18 @@ from deployer.store.codec import read_time, text
 
 RETENTION_SECONDS = 30 * 24 * 3600
 OWED = "deployer:deliveries:owed"
+BELL = "deployer:deliveries:bell"
+"""There while a worker was told that something is owed and has not begun."""
+BELL_SECONDS = 5
+"""Then somebody is told again: whoever was to tell the worker may have died before that."""
+
+# KEYS: owed  ARGV: due at the latest, due again
+_CLAIM = """
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)
+if #found == 0 then return false end
+redis.call('ZADD', KEYS[1], ARGV[2], found[1])
+return found[1]
+"""
 
 
 class Deliveries:
@@ -19,6 +31,7 @@ class Deliveries:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._claim = redis.register_script(_CLAIM)
 
     def get(self, forge: str, delivery_id: str) -> Delivery | None:
         """The delivery as it last came, or None when it is unknown or older than the retention."""
@@ -51,9 +64,18 @@ class Deliveries:
         """A recorded delivery has to be planned (again) at that time."""
         self._redis.zadd(OWED, {member(forge, delivery_id): due.timestamp()})
 
-    def is_owed(self, forge: str, delivery_id: str) -> bool:
-        """Whether a delivery has to be planned."""
-        return self._redis.zscore(OWED, member(forge, delivery_id)) is not None
+    def begin(self) -> None:
+        """A worker begins to plan what is owed: for whatever comes from now on, somebody has to be told again."""
+        self._redis.delete(BELL)
+
+    def claim(self, *, at: datetime, until: datetime) -> tuple[str, str] | None:
+        """Take the oldest delivery whose planning is due at a time, so that nobody else does until another time.
+
+        Returns:
+            Its forge and id, or None when nothing is due.
+        """
+        claimed = self._claim(keys=[OWED], args=[at.timestamp(), until.timestamp()])
+        return _names(claimed) if claimed else None
 
     def owed(self, *, before: datetime) -> tuple[tuple[str, str], ...]:
         """Forge and id of the deliveries whose planning was due before a time, oldest first."""

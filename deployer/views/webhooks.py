@@ -88,16 +88,14 @@ def _take(here: Context, forge: str, received: Received, body: bytes) -> Respons
 
 def _accept(here: Context, delivery: Delivery, merge: Merge) -> ResponseReturnValue:
     known = {"repository": merge.repository, "commit": merge.commit, "actor": merge.actor}
-    with here.store.arrivals.together() as pipe:
-        here.store.arrivals.take(pipe, delivery, owed=True, what="accepted", **known)
-        here.queues.plan(delivery.forge, delivery.id, pipe=pipe)
+    if here.store.arrivals.take(delivery, owed=True, what="accepted", **known):
+        here.queues.plan()
     log.info("webhook", forge=delivery.forge, delivery=delivery.id, result="accepted", commit=merge.commit)
     return _answer(HTTPStatus.ACCEPTED, "accepted", f"{merge.commit[:12]} is now the tip of {merge.branch}")
 
 
 def _ignore(here: Context, delivery: Delivery, ignored: Ignored) -> ResponseReturnValue:
-    with here.store.arrivals.together() as pipe:
-        here.store.arrivals.take(pipe, delivery, owed=False, what="ignored", reason=ignored.reason)
+    here.store.arrivals.take(delivery, owed=False, what="ignored", reason=ignored.reason)
     log.info("webhook", forge=delivery.forge, delivery=delivery.id, result="ignored", reason=ignored.reason)
     return _answer(HTTPStatus.OK, "ignored", ignored.reason)
 

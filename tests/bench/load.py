@@ -69,13 +69,22 @@ class Connection:
         began = time.perf_counter()
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-        await reader.readexactly(length)
+        await reader.readexactly(content_length(head))
         seconds = time.perf_counter() - began
         if b"connection: close" in head.lower():
             writer.close()
             self._streams = None
         return int(head.split(b" ", 2)[1]), seconds
+
+
+def complete(answer: bytes) -> bool:
+    """Whether an answer is there as a whole."""
+    head, found, rest = answer.partition(b"\r\n\r\n")
+    return bool(found) and len(rest) >= content_length(head)
+
+
+def content_length(head: bytes) -> int:
+    return next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
 
 
 def flat_out(target: Target, connections: int, seconds: float) -> list[tuple[int, float]]:
@@ -85,6 +94,7 @@ def flat_out(target: Target, connections: int, seconds: float) -> list[tuple[int
     """
     answers: list[tuple[int, float]] = []
     began: dict[socket.socket, float] = {}
+    received: dict[socket.socket, bytes] = {}
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(connections):
             sock = stack.enter_context(socket.create_connection((target.host, target.port)))
@@ -95,7 +105,10 @@ def flat_out(target: Target, connections: int, seconds: float) -> list[tuple[int
         while time.perf_counter() < end:
             for key, _ in selector.select(timeout=1):
                 sock = cast(socket.socket, key.fileobj)
-                answer = sock.recv(65536)  # an answer of ours is far smaller than one packet
+                answer = received.pop(sock, b"") + sock.recv(65536)
+                if not complete(answer):
+                    received[sock] = answer
+                    continue
                 answers.append((int(answer[9:12]), time.perf_counter() - began[sock]))
                 began[sock] = time.perf_counter()
                 sock.sendall(target.request())

@@ -6,8 +6,9 @@ import shutil
 from rq import Queue
 
 from deployer.model import State, Trigger
-from jobs.merge import plan_with
-from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
+from deployer.retries import DEPLOYMENTS
+from jobs.merge import plan_delivery, plan_owed
+from jobs.queue import MERGES, REPORTS
 from tests import repositories
 from tests.examples import PRODUCTION, STAGING, after
 from tests.jobs.world import World
@@ -22,7 +23,6 @@ def test_each_environment_gets_a_deployment_and_its_commit_a_report(world: World
     for key in (STAGING, PRODUCTION):
         (queued,) = world.given.store.deployments.queued(key)
         assert (queued.commit, queued.state, queued.trigger) == (world.first, State.QUEUED, Trigger.MERGE)
-    assert waiting(world, DEPLOYMENTS) == 1  # the other one is for the worker that planned
     assert waiting(world, REPORTS) == 2
     assert world.given.store.deliveries.owed(before=after(1000)) == ()
 
@@ -33,11 +33,12 @@ def test_push_and_pull_request_of_one_merge_make_one_deployment(world: World) ->
     assert len(world.given.store.deployments.queued(STAGING)) == 1
 
 
-def test_what_was_planned_since_it_was_asked_for_is_not_planned_again(world: World) -> None:
-    delivery = world.deliver(world.first)
-    assert sorted(plan_with(world.given, "github", delivery)) == [PRODUCTION, STAGING]
-    assert plan_with(world.given, "github", delivery) == []
-    assert waiting(world, DEPLOYMENTS) == 1
+def test_all_that_is_owed_is_planned_at_once_and_each_environment_looked_at_once(world: World) -> None:
+    for commit in (world.first, world.commit("ahoy")):
+        world.deliver(commit)
+    assert sorted(plan_owed(world.given)) == [PRODUCTION, STAGING]
+    assert len(world.given.store.deployments.queued(STAGING)) == 2
+    assert plan_owed(world.given) == []
 
 
 def test_a_commit_that_the_branch_does_not_contain_fails_with_the_reason(world: World) -> None:
@@ -65,22 +66,22 @@ def test_a_repository_that_is_gone_fails_every_environment_with_the_reason(world
 def test_a_commit_that_is_not_there_yet_is_waited_for(world: World) -> None:
     commit = secrets.token_hex(20)
     delivery = world.deliver(commit)
-    plan_with(world.given, "github", delivery)
+    plan_delivery(world.given, "github", delivery)
     assert world.given.store.deployments.latest(STAGING, commit) is None
-    assert world.given.store.deliveries.is_owed("github", delivery)
     assert world.given.store.deliveries.owed(before=world.clock()) == ()
+    assert world.given.store.deliveries.owed(before=after(60)) == (("github", delivery),)
     assert waiting(world, MERGES) == 0
 
 
 def test_the_budget_of_waiting_ends_with_a_failure_that_people_see(world: World) -> None:
     commit = secrets.token_hex(20)
     delivery = world.deliver(commit)
-    for _ in range(10):
-        plan_with(world.given, "github", delivery)
+    for _ in range(DEPLOYMENTS.attempts):
+        plan_delivery(world.given, "github", delivery)
     found = world.latest(STAGING, commit)
     assert found.state is State.FAILED
     assert "not there yet" in found.summary
-    assert not world.given.store.deliveries.is_owed("github", delivery)
+    assert world.given.store.deliveries.owed(before=after(1000)) == ()
 
 
 def test_a_replay_after_the_end_deploys_again(world: World) -> None:

@@ -30,7 +30,6 @@ def test_a_delivery_that_nobody_planned_is_planned(world: World) -> None:
     world.deliver(world.first)
     world.clock.move(LATER)
     sweep_with(world.given)
-    sweep_with(world.given)
     assert waiting(world) == {MERGES: 1, DEPLOYMENTS: 0, REPORTS: 0}
 
 

@@ -16,7 +16,7 @@ from deployer.model import Delivery, Deployment, EnvironmentKey
 from deployer.settings import load
 from deployer.store import open_store
 from jobs.deploy import deploy_with
-from jobs.merge import plan_with
+from jobs.merge import plan_owed
 from jobs.queue import Queues
 from jobs.report import report_with
 from jobs.resources import Resources
@@ -74,14 +74,14 @@ class World:
         push = push | {"ref": "refs/heads/main", "after": commit, "repository": {"full_name": SHOP}}
         delivery = delivery or secrets.token_hex(8)
         headers = (("content-type", "application/json"), ("x-github-event", "push"), ("x-github-delivery", delivery))
-        with self.given.store.arrivals.together() as pipe:
-            came = Delivery("github", delivery, headers, json.dumps(push).encode(), self.clock())
-            self.given.store.arrivals.take(pipe, came, owed=True, what="accepted")
+        came = Delivery("github", delivery, headers, json.dumps(push).encode(), self.clock())
+        self.given.store.arrivals.take(came, owed=True, what="accepted")
         return delivery
 
     def plan(self, commit: str, *, delivery: str = "") -> None:
         """A push, recorded and planned."""
-        plan_with(self.given, "github", self.deliver(commit, delivery=delivery))
+        self.deliver(commit, delivery=delivery)
+        plan_owed(self.given)
 
     def deploy(self, key: EnvironmentKey) -> None:
         deploy_with(self.given, key)

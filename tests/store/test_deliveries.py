@@ -13,9 +13,30 @@ def again(seconds: float) -> Delivery:
     return Delivery(DELIVERY.forge, DELIVERY.id, DELIVERY.headers, DELIVERY.body, after(seconds))
 
 
-def take(store: Store, delivery: Delivery, *, owed: bool = True) -> None:
-    with store.arrivals.together() as pipe:
-        store.arrivals.take(pipe, delivery, owed=owed, what="accepted", actor="ada")
+def take(store: Store, delivery: Delivery, *, owed: bool = True) -> bool:
+    return store.arrivals.take(delivery, owed=owed, what="accepted", actor="ada")
+
+
+def test_one_worker_is_told_until_it_begins(store: Store) -> None:
+    assert take(store, DELIVERY)
+    assert not take(store, again(1))
+    store.deliveries.begin()
+    assert take(store, again(2))
+
+
+def test_nobody_is_told_of_what_is_ignored(store: Store) -> None:
+    assert not take(store, DELIVERY, owed=False)
+    assert take(store, again(1))
+
+
+def test_what_is_claimed_is_nobody_elses_until_its_time_is_up(store: Store) -> None:
+    take(store, DELIVERY)
+    assert store.deliveries.claim(at=after(-1), until=after(60)) is None
+    assert store.deliveries.claim(at=after(1), until=after(60)) == ("github", DELIVERY.id)
+    assert store.deliveries.claim(at=after(2), until=after(60)) is None
+    assert store.deliveries.claim(at=after(61), until=after(120)) == ("github", DELIVERY.id)
+    store.deliveries.planned("github", DELIVERY.id)
+    assert store.deliveries.claim(at=after(200), until=after(300)) is None
 
 
 def test_an_arrival_is_in_the_audit_and_counted(store: Store) -> None:
@@ -44,8 +65,6 @@ def test_what_is_ignored_is_not_owed(store: Store) -> None:
 def test_what_is_owed_is_found_when_it_is_due(store: Store) -> None:
     take(store, DELIVERY)
     assert store.deliveries.owed(before=after(1)) == (("github", DELIVERY.id),)
-    assert store.deliveries.is_owed("github", DELIVERY.id)
-    assert not store.deliveries.is_owed("gitlab", DELIVERY.id)
     store.deliveries.owe("github", DELIVERY.id, due=after(60))
     assert store.deliveries.owed(before=after(59)) == ()
 
