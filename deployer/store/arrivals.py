@@ -80,7 +80,7 @@ class Arrivals:
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for arrival in arrivals:
-                    pipe.execute_command("EVAL", *arrival.command)
+                    pipe.execute_command("EVAL", *arrival.command)  # type: ignore[no-untyped-call]
                 answers = pipe.execute(raise_on_error=False)
         except RedisError as error:
             answers = [error] * len(arrivals)

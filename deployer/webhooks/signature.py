@@ -8,7 +8,6 @@ verifies nothing. Header names are lower case; time is passed in.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -120,7 +119,7 @@ def _signing_keys(secrets: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _github_signature(secret: bytes, body: bytes) -> bytes:
-    return b"sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest().encode()
+    return b"sha256=" + hmac.digest(secret, body, "sha256").hex().encode()
 
 
 def _standard_signature(key: bytes, signed: bytes) -> bytes:
