@@ -61,6 +61,11 @@ class Bare:
         self._branches: set[str] = set()
         """Those that were fetched: they must be here, and are fetched again into a new repository."""
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is something to read, sound or not."""
+        return (self._folder / "HEAD").is_file()
+
     def fetch(self, branch: str) -> str:
         """Fetch `branch` and return its tip. Raises as `Mirror.fetch` does."""
         with self._locked():

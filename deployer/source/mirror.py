@@ -105,10 +105,13 @@ class Mirror:
         """
         check_commit(commit)
         try:
-            self.verify(commit, branch=branch)
+            if self._bare.exists:
+                self.verify(commit, branch=branch)
+                return
         except Failure:
-            self.fetch(branch)
-            self.verify(commit, branch=branch)
+            pass  # it may be new; and if not, the second look says the same
+        self.fetch(branch)
+        self.verify(commit, branch=branch)
 
     def extract(self, commit: str, into: Path, *, paths: Sequence[str] = ()) -> None:
         """Write the files of `commit` into the folder `into`, exactly as committed. Submodules stay empty folders.
