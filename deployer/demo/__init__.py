@@ -18,6 +18,7 @@ from deployer.sandbox import shop
 
 FIRST = 1
 SECONDS_FOR_A_MERGE = 60
+SECONDS_FOR_PODS = 3
 
 
 def run(*, once: bool, console: Console | None = None) -> int:
@@ -77,7 +78,7 @@ def _show(stack: Stack, console: Console, commit: str, title: str) -> bool:
                 break
             time.sleep(0.05)
     console.print()
-    console.print(running({name: _workloads(stack, name) for name in stack.clusters}))
+    console.print(running(_settled(stack)))
     pages = [f"{stack.settings.url}/deployments/{row.deployment.id}" for row in rows if row.deployment]
     console.print("\n" + "\n".join(f"[dim]{page}[/]" for page in pages))
     return all(row.check == "success" for row in rows)
@@ -93,6 +94,17 @@ def _rows(stack: Stack, commit: str) -> list[Row]:
         check = next((status.state for status in statuses if status.context == f"deploy/{name}"), None)
         rows.append(Row(name, deployment, stages, check))
     return rows
+
+
+def _settled(stack: Stack) -> dict[str, list[Workload]]:
+    """What runs on each cluster, once the pods are up or a moment has passed."""
+    deadline = time.monotonic() + SECONDS_FOR_PODS
+    while True:
+        found = {name: _workloads(stack, name) for name in stack.clusters}
+        ready = all(each.ready == each.replicas for workloads in found.values() for each in workloads)
+        if ready or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
 
 
 def _workloads(stack: Stack, cluster: str) -> list[Workload]:

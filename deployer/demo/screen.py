@@ -38,8 +38,8 @@ class Workload:
 def journey(title: str, commit: str, rows: Sequence[Row], *, seconds: float) -> RenderableType:
     """A merge on its way through its environments."""
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for column in ("environment", *STAGES, "check on the commit", ""):
-        table.add_column(str(column), header_style="dim", no_wrap=column != "")
+    for column in ("environment", *STAGES, "commit", ""):
+        table.add_column(str(column), header_style="dim", no_wrap=True)
     for row in rows:
         table.add_row(row.environment, *(_stage(row, stage) for stage in STAGES), _check(row.check), _summary(row))
     return Group(
