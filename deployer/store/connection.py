@@ -9,8 +9,9 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-SECONDS_TO_CONNECT = 0.4
-SECONDS_TO_ANSWER = 0.5
+SECONDS_TO_CONNECT = 0.45
+SECONDS_TO_ANSWER = 0.45
+"""A delivery may have to wait for the batch before its own: twice this is still under a second."""
 
 
 def connect(url: str) -> Redis:

@@ -46,13 +46,16 @@ def deployments() -> ResponseReturnValue:
     """The newest deployments, of one repository or environment if asked for."""
     here = context(current_app)
     repository, name = request.args.get("repository"), request.args.get("environment")
-    keys = [
-        environment.key
-        for environment in here.settings.environments
-        if repository in (None, environment.key.repository) and name in (None, environment.key.environment)
-    ]
-    found = [deployment for key in keys for deployment in here.store.deployments.newest(key, most=_MOST)]
-    found.sort(key=lambda deployment: deployment.created_at, reverse=True)
+    if repository is None and name is None:
+        found = list(here.store.deployments.newest(most=_MOST))
+    else:
+        found = [
+            deployment
+            for environment in here.settings.environments
+            if repository in (None, environment.key.repository) and name in (None, environment.key.environment)
+            for deployment in here.store.deployments.newest(environment.key, most=_MOST)
+        ]
+        found.sort(key=lambda deployment: deployment.created_at, reverse=True)
     return {"deployments": [shapes.deployment(deployment) for deployment in found[:_MOST]]}
 
 

@@ -1,0 +1,333 @@
+"""The web process over real sockets: gunicorn with the committed configuration, one worker, short times and limits."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+import yaml
+from redis import Redis
+
+from deployer.process import background
+from deployer.store import Store
+from tests.control_plane import free_port
+from tests.end_to_end.processes import eventually
+from tests.views.test_webhooks import PUSH, SETTINGS
+
+CONFIG = Path(__file__).parent.parent / "config" / "gunicorn.conf.py"
+SECRET = secrets.token_hex(16)
+SECONDS = 1.0
+LATEST = SECONDS + 2
+"""The watch looks once a second; the rest is for a busy machine."""
+THREADS = 4
+LIMIT = 8192
+PROMPT = 0.9 * SECONDS
+
+GUNICORN = f"""
+import runpy
+
+import deployer.deadline
+
+globals().update(runpy.run_path({str(CONFIG)!r}))
+deployer.deadline.SECONDS = {SECONDS}
+threads = {THREADS}
+"""
+WSGI = f"""
+import deployer.views.webhooks
+
+deployer.views.webhooks.BODY_LIMIT = {LIMIT}
+from deployer.wsgi import app
+"""
+
+
+@dataclass
+class Web:
+    """The address of a web process, and what it said."""
+
+    port: int
+    log: Path
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=15)
+
+    def exchange(self, *parts: bytes) -> bytes:
+        """Send a request as it is and give everything that comes back until the other side closes."""
+        with self.connect() as client:
+            with contextlib.suppress(ConnectionError):
+                for part in parts:
+                    client.sendall(part)
+            return _rest(client)
+
+    def healthy_within(self) -> float:
+        """Seconds until an ordinary client has its answer."""
+        began = time.monotonic()
+        answer = self.exchange(b"GET /healthz HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+        return time.monotonic() - began
+
+
+@dataclass
+class Trickle:
+    """A client that sends one byte at a time, and when it was cut off."""
+
+    client: socket.socket
+    rest: bytes
+    began: float = field(default_factory=time.monotonic)
+    lasted: float | None = None
+
+    def drip(self) -> None:
+        if self.lasted is None and self._refused():
+            self.lasted = time.monotonic() - self.began
+
+    def _refused(self) -> bool:
+        try:
+            self.client.settimeout(0.01)
+            self.client.sendall(self.rest[:1])
+            self.rest = self.rest[1:]
+            return _rest(self.client) is not None
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
+
+def _rest(client: socket.socket) -> bytes:
+    """All that comes until the other side closes. Raises TimeoutError while it is silent."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := client.recv(65536):
+            received += chunk
+    return received
+
+
+@pytest.fixture(scope="module")
+def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    folder = tmp_path_factory.mktemp("web")
+    for name, content in (
+        ("gunicorn.conf.py", GUNICORN),
+        ("limited.py", WSGI),
+        ("deployer.yaml", yaml.safe_dump(SETTINGS)),
+    ):
+        (folder / name).write_text(content)
+    web = Web(free_port(), folder / "log")
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(folder),
+        "HOST": "127.0.0.1",
+        "PORT": str(web.port),
+        "WEB_CONCURRENCY": "1",
+        "DEPLOYER_CONFIG": "deployer.yaml",
+        "REDIS_URL": redis_url,
+        "SECRET": SECRET,
+        "TOKEN": secrets.token_hex(16),
+    }
+    argv = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "limited:app"]
+    with background(argv, cwd=folder, environment=environment, log=web.log):
+        eventually(lambda: _listens(web), seconds=30, otherwise=web.log.read_text)
+        yield web
+
+
+def _listens(web: Web) -> bool:
+    try:
+        return web.healthy_within() > 0
+    except OSError:
+        return False
+
+
+def head(*more: str, body: bytes = b"", event: str = "push") -> bytes:
+    """The head of a delivery that is signed as it should be; `more` says how its body comes."""
+    digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    lines = [
+        "POST /webhooks/github HTTP/1.1",
+        "Host: test",
+        "Content-Type: application/json",
+        f"X-Hub-Signature-256: sha256={digest}",
+        f"X-GitHub-Event: {event}",
+        f"X-GitHub-Delivery: {secrets.token_hex(8)}",
+        "Connection: close",
+        *more,
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def chunked(body: bytes, *, size: int = 1000) -> bytes:
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def status(answer: bytes) -> int:
+    version, _, rest = answer.partition(b" ")
+    assert version in (b"HTTP/1.1", b"HTTP/1.0"), answer
+    return int(rest[:3])
+
+
+def slow_headers(web: Web) -> Trickle:
+    return Trickle(web.connect(), head("Content-Length: 2", body=b"{}"))
+
+
+def slow_body(web: Web, body: bytes) -> Trickle:
+    client = web.connect()
+    client.sendall(head(f"Content-Length: {len(body)}", body=body))
+    return Trickle(client, body)
+
+
+@contextlib.contextmanager
+def trickles(web: Web, *kinds: str) -> Iterator[list[Trickle]]:
+    """One slow client for each kind: `headers` or `body`."""
+    body = json.dumps(PUSH).encode()
+    with contextlib.ExitStack() as stack:
+        slow = [slow_headers(web) if kind == "headers" else slow_body(web, body) for kind in kinds]
+        for each in slow:
+            stack.enter_context(each.client)
+        yield slow
+
+
+def drip_until_cut(web: Web, slow: list[Trickle]) -> list[float]:
+    """Let every slow client send on until all are cut off; how long an ordinary one waited each time meanwhile."""
+    waited = []
+    ends = time.monotonic() + 3 * LATEST
+    while any(each.lasted is None for each in slow):
+        assert time.monotonic() < ends, web.log.read_text()
+        for each in slow:
+            each.drip()
+        waited.append(web.healthy_within())
+    return waited
+
+
+@pytest.mark.parametrize("kind", ["headers", "body"])
+def test_slow_clients_are_cut_off_and_others_are_served_meanwhile(
+    web: Web, redis: Redis, store: Store, kind: str
+) -> None:
+    with trickles(web, *[kind] * (THREADS - 1)) as slow:
+        waited = drip_until_cut(web, slow)
+        lasted = [each.lasted for each in slow if each.lasted is not None]
+    assert all(SECONDS - 0.1 < seconds < LATEST for seconds in lasted), lasted
+    assert len(waited) > 5
+    assert max(waited) < PROMPT
+    assert list(store.audit.rows()) == []
+
+
+def test_slow_clients_in_every_thread_give_them_back_at_the_deadline(web: Web) -> None:
+    with trickles(web, *["headers", "body"] * (THREADS // 2)) as slow:
+        for each in slow:
+            each.drip()
+        assert web.healthy_within() < LATEST
+    assert web.healthy_within() < PROMPT
+
+
+def test_a_client_that_pauses_within_the_time_is_served(web: Web, redis: Redis, store: Store) -> None:
+    body = json.dumps(PUSH).encode()
+    request = head(f"Content-Length: {len(body)}", body=body) + body
+    with web.connect() as client:
+        for part in (request[:50], request[50:-50], request[-50:]):
+            client.sendall(part)
+            time.sleep(SECONDS / 5)
+        assert status(_rest(client)) == 202
+    assert [row.what for row in store.audit.rows()] == ["accepted"]
+
+
+def test_each_request_on_one_connection_has_its_own_time(web: Web) -> None:
+    with contextlib.closing(HTTPConnection("127.0.0.1", web.port, timeout=15)) as client:
+        client.connect()
+        connection = client.sock
+        for _ in range(3):
+            client.request("GET", "/healthz")
+            answer = client.getresponse()
+            assert (answer.status, json.loads(answer.read())) == (200, {"status": "ok"})
+            assert client.sock is connection
+            time.sleep(0.6 * SECONDS)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        ("Content-Length: 13", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: chunked", "Content-Length: 0"),
+        ("Content-Length: 2", "Content-Length: 13"),
+        ("Content-Length: 2, 13",),
+        ("Content-Length: +13",),
+        ("Content-Length: -1",),
+        ("Content-Length: 0x0d",),
+        ("Content-Length: 1_3",),
+        ("Content-Length : 13",),
+        ("Transfer-Encoding: xchunked",),
+        ("Transfer-Encoding: gzip",),
+        ("Transfer-Encoding: chunked, identity",),
+        ("Transfer-Encoding: chunked, gzip",),
+        ("Transfer-Encoding: chunked, chunked",),
+        ("Transfer-Encoding: identity, chunked, identity",),
+        ("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
+        ("Transfer-Encoding: \x0bchunked",),
+        ('Transfer-Encoding: "chunked"',),
+        ("Transfer-Encoding : chunked",),
+        ("Transfer-Encoding:\r\n chunked",),
+        ("Transfer_Encoding: chunked", "Transfer-Encoding: cow"),
+    ],
+    ids=lambda framing: ascii("; ".join(framing)),
+)
+def test_conflicting_and_odd_framing_is_refused_with_all_that_follows(
+    web: Web, redis: Redis, store: Store, framing: tuple[str, ...]
+) -> None:
+    smuggled = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
+    answer = web.exchange(
+        head(*framing, body=b"{}", event="ping").replace(b"Connection: close\r\n", b""),
+        b"2\r\n{}\r\n0\r\n\r\n",
+        smuggled,
+    )
+    assert status(answer) in (400, 501), answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert list(store.audit.rows()) == []
+
+
+def test_a_body_in_chunks_within_the_limit_is_taken_in(web: Web, redis: Redis, store: Store) -> None:
+    body = json.dumps(PUSH).encode().ljust(LIMIT)
+    assert len(body) == LIMIT
+    assert status(web.exchange(head("Transfer-Encoding: chunked", body=body), chunked(body))) == 202
+    assert [row.what for row in store.audit.rows()] == ["accepted"]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("over", [1, 100_000])
+def test_a_body_in_chunks_over_the_limit_is_413(
+    web: Web,
+    redis: Redis,
+    store: Store,
+    over: int,
+    signed: bool,
+) -> None:
+    body = json.dumps(PUSH).encode().ljust(LIMIT + over)
+    answer = web.exchange(head("Transfer-Encoding: chunked", body=body if signed else b""), chunked(body))
+    assert status(answer) == 413
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["result"] == "error"
+    assert list(store.audit.rows()) == []
+
+
+def test_a_body_over_the_limit_by_its_length_is_413_before_it_is_sent(web: Web) -> None:
+    with web.connect() as client:
+        client.sendall(head(f"Content-Length: {LIMIT + 1}"))
+        assert status(client.recv(65536)) == 413
+    assert web.healthy_within() < PROMPT
+
+
+@pytest.mark.parametrize(
+    "chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b"2;\n{}\r\n0\r\n\r\n"]
+)
+def test_chunks_that_are_none_are_refused_and_the_process_lives(
+    web: Web, redis: Redis, store: Store, chunks: bytes
+) -> None:
+    answer = web.exchange(head("Transfer-Encoding: chunked", body=b"{}", event="ping"), chunks)
+    assert status(answer) == 400, answer
+    assert list(store.audit.rows()) == []
+    assert web.healthy_within() < PROMPT

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from redis import Redis
+
+from deployer.store import Store
+from jobs.queue import Queues
+from tests.control_plane import free_port
+from tests.examples import COMMIT, PRODUCTION, STAGING
+from tests.views.test_webhooks import client_for, send
+
+
+@pytest.fixture
+def client(redis_url: str, redis: Redis, tmp_path: Path) -> FlaskClient:
+    return client_for(redis_url, tmp_path)
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> FlaskClient:
+    """A web process whose Redis is away."""
+    return client_for(f"redis://127.0.0.1:{free_port()}/0", tmp_path)
+
+
+def metrics(client: FlaskClient) -> Mapping[str, Metric]:
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/plain"
+    return {family.name: family for family in text_string_to_metric_families(answer.text)}
+
+
+def value(family: Metric, **labels: str) -> float:
+    (sample,) = (sample for sample in family.samples if sample.labels == labels)
+    return sample.value
+
+
+def test_it_lives_and_is_ready(client: FlaskClient) -> None:
+    for path in ("/healthz", "/readyz"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_without_redis_it_lives_and_is_not_ready(alone: FlaskClient) -> None:
+    assert alone.get("/healthz").status_code == 200
+    for path in ("/readyz", "/metrics"):
+        answer = alone.get(path)
+        assert (answer.status_code, answer.json) == (503, {"status": "redis does not answer"})
+
+
+def test_every_family_is_there_before_anything_happened(client: FlaskClient) -> None:
+    families = metrics(client)
+    assert {name: family.type for name, family in families.items()} == {
+        "deployer_deployments": "counter",
+        "deployer_webhooks": "counter",
+        "deployer_reports_failed": "counter",
+        "deployer_queue_jobs": "gauge",
+    }
+    assert all(family.documentation for family in families.values())
+    waiting = families["deployer_queue_jobs"]
+    assert {sample.labels["queue"]: sample.value for sample in waiting.samples} == {
+        "merges": 0,
+        "deployments": 0,
+        "reports": 0,
+    }
+
+
+def test_webhooks_are_counted_by_what_became_of_them(client: FlaskClient) -> None:
+    send(client)
+    send(client)
+    send(client, secret="wrong")
+    send(client, b"{}", **{"X-GitHub-Event": "ping"})
+    webhooks = metrics(client)["deployer_webhooks"]
+    assert value(webhooks, forge="github", result="accepted") == 2
+    assert value(webhooks, forge="github", result="Unauthorized") == 1
+    assert value(webhooks, forge="github", result="ignored") == 1
+
+
+def test_a_wrong_path_makes_no_series(client: FlaskClient) -> None:
+    client.post("/webhooks/made-up", data=b"{}")
+    assert metrics(client)["deployer_webhooks"].samples == []
+
+
+def test_deployments_and_reports_are_counted(client: FlaskClient, store: Store) -> None:
+    for state in ("succeeded", "failed", "succeeded"):
+        store.counters.add("deployments", repository="acme/shop", environment="staging", state=state)
+    store.counters.add("reports_failed", forge="github")
+    families = metrics(client)
+    deployments = families["deployer_deployments"]
+    assert value(deployments, repository="acme/shop", environment="staging", state="succeeded") == 2
+    assert value(deployments, repository="acme/shop", environment="staging", state="failed") == 1
+    assert value(families["deployer_reports_failed"], forge="github") == 1
+
+
+def test_odd_label_values_come_out_as_they_went_in(client: FlaskClient, store: Store) -> None:
+    odd = 'a"b\\c\nd\u2028é'
+    store.counters.add("webhooks", forge=odd, result="accepted")
+    assert value(metrics(client)["deployer_webhooks"], forge=odd, result="accepted") == 1
+
+
+def test_what_waits_in_each_queue_is_shown(client: FlaskClient, redis: Redis) -> None:
+    queues = Queues(redis)
+    queues.plan()
+    queues.deploy(STAGING)
+    queues.deploy(PRODUCTION)
+    queues.report(STAGING, COMMIT)
+    waiting = metrics(client)["deployer_queue_jobs"]
+    assert [value(waiting, queue=name) for name in ("merges", "deployments", "reports")] == [1, 2, 1]

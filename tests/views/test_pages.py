@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from redis import Redis
+
+from deployer.model import Action, Deployment, ObjectRef, ObjectResult, Stage, StageRecord, State
+from deployer.store import Store
+from tests.examples import NOON, after, deployment
+from tests.views.test_webhooks import client_for
+
+HOSTILE = """<script>alert(1)</script>"><img src=x onerror='alert(2)'>{{ 7 * 7 }}&amp;"""
+PAGE = "/deployments/a1"
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: its elements with their attributes, and its text."""
+
+    def __init__(self, written: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(written)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def refreshes(self) -> bool:
+        return any(attributes.get("http-equiv") == "refresh" for attributes in self.all("meta"))
+
+
+@pytest.fixture
+def client(redis_url: str, redis: Redis, tmp_path: Path) -> FlaskClient:
+    return client_for(redis_url, tmp_path)
+
+
+def show(client: FlaskClient) -> Page:
+    answer = client.get(PAGE)
+    assert answer.status_code == 200
+    assert answer.content_type == "text/html; charset=utf-8"
+    return Page(answer.text)
+
+
+def fill(store: Store, begun: Deployment, words: str) -> None:
+    """Put `words` wherever a stranger's words can be."""
+    store.deployments.queue(replace(begun, title=words, actor=words, summary=words))
+    store.deployments.write_stage("a1", StageRecord(Stage.APPLY, NOON, after(1.5), words))
+    store.deployments.write_objects("a1", [ObjectResult(ObjectRef("v1", words, words, words), Action.FAILED, words)])
+    store.deployments.log("a1", words, at=after(1))
+
+
+def test_it_shows_what_happened(client: FlaskClient, store: Store) -> None:
+    begun = store.deployments.queue(deployment("a1"))
+    store.deployments.write_stage("a1", StageRecord(Stage.FETCH, NOON, after(0.25), "commit 1111 of main"))
+    store.deployments.write_stage("a1", StageRecord(Stage.RENDER, after(1), None, "deploy/overlays/staging"))
+    ref = ObjectRef("apps/v1", "Deployment", "shop", "web")
+    store.deployments.write_objects("a1", [ObjectResult(ref, Action.UPDATED, "by hand before")])
+    store.deployments.log("a1", "render: deploy/overlays/staging", at=after(1))
+    store.deployments.finish(begun, State.SUCCEEDED, "1 object, 1 changed", at=after(2.25))
+    text = show(client).text
+    for shown in (
+        "acme/shop",
+        "succeeded",
+        "1 object, 1 changed",
+        "#7 Raise the replicas",
+        begun.commit,
+        "merge by ada",
+        "2026-11-23 12:00:00 UTC",
+        "2.2 s",
+        "commit 1111 of main",
+        "0.25 s",
+        "Deployment.apps shop/web",
+        "updated",
+        "by hand before",
+        "render: deploy/overlays/staging",
+    ):
+        assert shown in text, shown
+
+
+def test_a_strangers_words_are_text_and_nothing_else(client: FlaskClient, store: Store) -> None:
+    fill(store, deployment("a1"), "plain")
+    plain = show(client)
+    store.deployments.finish(deployment("a1"), State.FAILED, "plain", at=after(2))
+    ended = len(show(client).elements)
+    store.deployments._redis.flushall()
+    fill(store, deployment("a1"), HOSTILE)
+    hostile = show(client)
+    assert plain.elements == hostile.elements
+    assert hostile.text.count(HOSTILE) == plain.text.count("plain")
+    store.deployments.finish(deployment("a1"), State.FAILED, HOSTILE, at=after(2))
+    assert len(show(client).elements) == ended
+
+
+def test_the_address_is_not_echoed(client: FlaskClient) -> None:
+    answer = client.get("/deployments/<script>alert(1)")
+    assert answer.status_code == 404
+    assert "script" not in answer.text
+
+
+def test_an_unknown_id_is_404(client: FlaskClient, store: Store) -> None:
+    store.deployments.queue(deployment("a1"))
+    for path in ("/deployments/a2", "/deployments/a1/", "/deployments/", "/deployments/a1:log", "/deployments/A1"):
+        assert client.get(path).status_code == 404, path
+
+
+def test_nothing_may_run_frame_or_keep_it(client: FlaskClient, store: Store) -> None:
+    store.deployments.queue(deployment("a1"))
+    headers = client.get(PAGE).headers
+    policy = dict(each.strip().split(" ", 1) for each in headers["Content-Security-Policy"].split(";"))
+    assert policy == {
+        "default-src": "'none'",
+        "style-src": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    assert "Set-Cookie" not in headers
+
+
+def test_it_is_drawn_with_what_its_policy_allows_and_that_is_served(client: FlaskClient, store: Store) -> None:
+    fill(store, deployment("a1"), "plain")
+    page = show(client)
+    (sheet,) = (each["href"] for each in page.all("link"))
+    assert sheet is not None
+    assert sheet.startswith("/")
+    assert not sheet.startswith("//")
+    style = client.get(sheet)
+    assert style.status_code == 200
+    assert style.mimetype == "text/css"
+    assert b"{" in style.data
+    style.close()
+    assert {name for name, _ in page.elements}.isdisjoint({"script", "style", "img", "iframe", "form", "object"})
+    assert not [name for _, attributes in page.elements for name in attributes if name == "style" or name[:2] == "on"]
+
+
+@pytest.mark.parametrize("name", ["../pages.py", "..%2fpages.py", "%2e%2e/pages.py", "templates/deployment.html", ""])
+def test_nothing_but_what_is_static_is_served(client: FlaskClient, name: str) -> None:
+    assert client.get(f"/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_it_refreshes_itself_until_the_end(client: FlaskClient, store: Store, state: State) -> None:
+    store.deployments.advance(store.deployments.queue(deployment("a1")), state, "so it is")
+    assert show(client).refreshes is (not state.final)
+
+
+def test_nothing_about_nobody_is_shown(client: FlaskClient, store: Store) -> None:
+    store.deployments.queue(replace(deployment("a1"), title=None, actor=None, delivery=None))
+    assert "None" not in show(client).text
