@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import Flask
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
-from deployer.settings import Settings
+from deployer.settings import SecretUnavailable, Settings
 from deployer.store import open_store
 from deployer.store.connection import connect
 from deployer.views import api, health, pages, webhooks
 from deployer.views.context import Context, install
 from jobs.queue import Queues
+
+log = structlog.get_logger()
 
 
 def create_app(settings: Settings, *, redis_url: str) -> Flask:
@@ -23,6 +26,7 @@ def create_app(settings: Settings, *, redis_url: str) -> Flask:
     for module in (webhooks, health, api, pages):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(RedisError, _redis_away)
+    app.register_error_handler(SecretUnavailable, _secret_away)
     app.register_error_handler(HTTPException, _refused)
     return app
 
@@ -31,5 +35,11 @@ def _redis_away(_: RedisError) -> ResponseReturnValue:
     return {"error": "redis does not answer"}, 503, {"Retry-After": webhooks.RETRY_AFTER_SECONDS}
 
 
+def _secret_away(error: SecretUnavailable) -> ResponseReturnValue:
+    log.error("secret", error=str(error))
+    return {"error": "a secret cannot be read right now"}, 503, {"Retry-After": webhooks.RETRY_AFTER_SECONDS}
+
+
 def _refused(error: HTTPException) -> ResponseReturnValue:
-    return {"error": error.description or error.name}, error.code or 500
+    headers = [header for header in error.get_headers() if header[0] != "Content-Type"]
+    return {"error": error.description or error.name}, error.code or 500, headers

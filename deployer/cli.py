@@ -13,6 +13,7 @@ import click
 import structlog
 from redis.exceptions import RedisError
 
+from deployer.forges.report import line as printable
 from deployer.model import Deployment, Environment, Failure, State, Trigger
 
 POLL_SECONDS = 0.2
@@ -76,7 +77,9 @@ def deploy(repository: str, environment: str, commit: str | None, *, allow_rollb
     with _explained():
         given = resources()
         found = _environment(repository, environment)
-        wanted = commit or given.mirror(found).fetch(found.branch)
+        mirror = given.mirror(found)
+        wanted = commit or mirror.fetch(found.branch)
+        mirror.ensure(wanted, branch=found.branch)
         trigger = Trigger.ROLLBACK if allow_rollback else Trigger.MANUAL
         request = Request(found.key, wanted, trigger, actor=_user())
         deployment = Intake(given.store, given.queues, given.clock).accept(request)
@@ -114,6 +117,8 @@ def status(repository: str | None, environment: str | None, *, as_json: bool) ->
 
     with _explained():
         given = resources()
+        if repository is not None and environment is not None:
+            _environment(repository, environment)
         rows = [
             (found, given.store.environments.get(found.key), given.store.deployments.newest(found.key, most=1))
             for found in given.settings.environments
@@ -154,7 +159,7 @@ def log(deployment: str) -> None:
                 f"no deployment {deployment}; deployer status shows the last of each environment"
             )
         for line in records.log_lines(deployment):
-            click.echo(line)
+            click.echo(printable(line))
         click.echo(f"{found.key} {found.commit[:12]}: {found.state}: {found.summary}", err=True)
 
 
@@ -167,7 +172,7 @@ def audit(*, as_json: bool) -> None:
 
     with _explained():
         for row in resources().store.audit.rows():
-            click.echo(tables.audit_json(row) if as_json else tables.audit(row))
+            click.echo(tables.audit_json(row) if as_json else printable(tables.audit(row)))
 
 
 def _environment(repository: str, name: str) -> Environment:
@@ -198,7 +203,7 @@ def _wait(deployment: Deployment) -> Deployment:
         now = records.get(deployment.id) or deployment
         lines = records.log_lines(deployment.id)
         for line in lines[said:]:
-            click.echo(line)
+            click.echo(printable(line))
         said = len(lines)
         if now.state.final:
             return now

@@ -15,8 +15,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-SECONDS = 20.0
-"""From the first byte of a request to the last byte of its answer."""
+SECONDS = 8.0
+"""From the first byte of a request to the last byte of its answer. Forges themselves give up after ten."""
 
 
 class DeadlineWorker(ThreadWorker):

@@ -44,13 +44,17 @@ class Intake:
         self.queues.report(request.key, request.commit)
         return accepted
 
-    def refuse(self, request: Request, reason: str) -> Deployment:
-        """Record a deployment that cannot even begin, so that its commit says why."""
-        accepted = self.store.deployments.queue(self._deployment(request))
-        self._audit("refused", accepted, request, reason=reason)
-        failed = self.store.deployments.finish(accepted, State.FAILED, reason, at=self.clock())
-        self.queues.report(request.key, request.commit)
-        return failed
+    def end(self, request: Request, state: State, reason: str) -> None:
+        """Record a deployment that ends before it begins, so that its commit says why.
+
+        One of the same commit that has not ended yet is left to whoever runs it.
+        """
+        asked = self._deployment(request)
+        accepted = self.store.deployments.queue(asked)
+        self._audit(state.value if accepted.id == asked.id else "joined", accepted, request, reason=reason)
+        if accepted.id == asked.id:
+            self.store.deployments.finish(accepted, state, reason, at=self.clock())
+            self.queues.report(request.key, request.commit)
 
     def _deployment(self, request: Request) -> Deployment:
         return Deployment(

@@ -18,7 +18,7 @@ _LABELS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 Count = tuple[str, Mapping[str, str], int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Snapshot(Collector):
     counts: tuple[Count, ...]
     depths: Mapping[str, int]
@@ -28,7 +28,7 @@ class _Snapshot(Collector):
             family = CounterMetricFamily(f"deployer_{name}", text, labels=labels)
             for counted, values, count in self.counts:
                 if counted == name:
-                    family.add_metric([values[label] for label in labels], count)
+                    family.add_metric([values.get(label, "") for label in labels], count)
             yield family
         waiting = GaugeMetricFamily("deployer_queue_jobs", "Jobs that wait in each queue.", labels=("queue",))
         for queue, depth in self.depths.items():

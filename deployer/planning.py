@@ -41,25 +41,32 @@ class Known:
 
     deployed: str | None
     """The commit that the environment runs."""
-    contained: bool
-    """The deployed commit contains the merged one, as an ancestor or as itself."""
+    ahead: str | None
+    """A commit further along the branch that the environment runs or was told to run."""
     last: Deployment | None
     """The newest deployment of the merged commit to this environment."""
+    is_tip: bool = True
+    """The branch ends with the merged commit."""
 
 
 def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | Skip:
     """Whether a merged commit is deployed to an environment, and if so under which trigger.
 
     A deployment that has not ended is joined, so it may go ahead here. After the end, another delivery of the same
-    commit changes nothing; the same delivery again is a replay. An older commit never replaces a newer one.
+    commit changes nothing, unless the environment runs something else by now; the same delivery again is a replay. An
+    older commit never replaces a newer one.
     """
-    if known.contained and commit != known.deployed:
-        return Skip(f"older than what is deployed ({str(known.deployed)[:12]})")
+    if known.ahead is not None:
+        return Skip(f"older than what is deployed ({known.ahead[:12]})")
     if known.last is None or not known.last.state.final:
         return Trigger.MERGE
     if receipt is not None and _replayed(receipt, known.last):
         return Trigger.REPLAY
-    return Skip("already deployed" if known.last.state is State.SUCCEEDED else f"already ended: {known.last.summary}")
+    if known.deployed == commit:
+        return Skip("already deployed")
+    if known.last.state is State.FAILED or not known.is_tip:
+        return Skip(f"already ended: {known.last.summary}")
+    return Trigger.MERGE  # a forced push went back to it
 
 
 def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]) -> Deployment:
@@ -84,10 +91,17 @@ def _replayed(receipt: Receipt, last: Deployment) -> bool:
     return came_again and last.finished_at is not None and receipt.last_at > last.finished_at
 
 
-def overtaken(deployment: Deployment, *, deployed: str | None, contains: Callable[[str, str], bool]) -> str | None:
-    """Why a queued deployment is not to run, because the environment is already further; None when it is to run."""
-    if deployed is None or deployed == deployment.commit or deployment.trigger is Trigger.ROLLBACK:
+def overtaken(deployment: Deployment, *, runs: Iterable[str], ahead: Callable[[str, str], bool]) -> str | None:
+    """Why a queued deployment is not to run, because the environment is already further; None when it is to run.
+
+    Args:
+        deployment: which one.
+        runs: the commits that the environment runs or was told to run.
+        ahead: whether its first commit is further along the branch than its second.
+    """
+    if deployment.trigger is Trigger.ROLLBACK:
         return None
-    if not contains(deployed, deployment.commit):
+    further = next((commit for commit in runs if ahead(commit, deployment.commit)), None)
+    if further is None:
         return None
-    return f"older than what is deployed ({deployed[:12]}); to go back: deployer deploy --commit … --allow-rollback"
+    return f"older than what is deployed ({further[:12]}); to go back: deployer deploy --commit … --allow-rollback"

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
+from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 
 from deployer.forges import report
@@ -57,7 +61,7 @@ def _run_newest(given: Resources, key: EnvironmentKey, lease: Lease) -> float:
         environment = given.settings.environment(key)
     except UnknownEnvironment as error:
         for deployment in queued:
-            finish(given, deployment, State.FAILED, f"{Stage.PLAN}: {error}")
+            finish(given, deployment, State.FAILED, f"{Stage.PLAN}: {error}", lease=lease)
         return 0
     return Turn(given, environment, lease).run(queued)
 
@@ -71,39 +75,60 @@ class Turn:
     lease: Lease
 
     def run(self, queued: tuple[Deployment, ...]) -> float:
-        """Run the newest of `queued` and end the others; seconds to wait before the queue is looked at again."""
-        chosen = queued[-1]
-        try:
+        """Run the newest of `queued` that the branch contains, and end the others.
+
+        Returns:
+            Seconds to wait before the queue is looked at again.
+        """
+        there: list[Deployment] = []
+        delays = [0.0]
+        with self._ending(queued[-1], delays):
             mirror = self.given.mirror(self.environment)
             if len(queued) > 1:
                 mirror.fetch(self.environment.branch)  # which of them is newest shows in an up-to-date mirror only
-                chosen = newest(queued, contains=mirror.contains)
-            self._supersede(queued, chosen)
-            self._deploy(chosen, mirror)
-        except LeaseLost:
-            log.warning("lease lost", environment=str(self.environment.key), deployment=chosen.id)
-        except Failure as failure:
-            return self._failed(chosen, failure)
-        except SettingsError as error:
-            finish(self.given, chosen, State.FAILED, f"settings: {error}")
-        except JobTimeoutException:
-            finish(self.given, chosen, State.FAILED, "took longer than a deployment may (30 minutes), stopped")
-        except Exception as error:
-            log.exception("internal error", environment=str(self.environment.key), deployment=chosen.id)
-            reason = f"internal error ({type(error).__name__}); the worker's log has the details under {chosen.id}"
-            finish(self.given, chosen, State.FAILED, reason)
-        return 0
+            for deployment in queued:
+                with self._ending(deployment, delays):
+                    mirror.ensure(deployment.commit, branch=self.environment.branch)
+                    there.append(deployment)
+        if there:
+            chosen = newest(there, contains=mirror.contains)
+            self._supersede(there, chosen)
+            with self._ending(chosen, delays):
+                self._deploy(chosen, mirror)
+        return max(delays)
 
-    def _supersede(self, queued: tuple[Deployment, ...], chosen: Deployment) -> None:
-        for deployment in queued:
+    @contextmanager
+    def _ending(self, deployment: Deployment, delays: list[float]) -> Iterator[None]:
+        """Turn what is raised inside the block into the outcome of a deployment, or into a delay before another try."""
+        try:
+            yield
+        except LeaseLost:
+            log.warning("lease lost", environment=str(self.environment.key), deployment=deployment.id)
+        except Failure as failure:
+            delays.append(self._failed(deployment, failure))
+        except SettingsError as error:
+            self._finish(deployment, State.FAILED, f"settings: {error}")
+        except JobTimeoutException:
+            self._finish(deployment, State.FAILED, "took longer than a deployment may (30 minutes), stopped")
+        except RedisError:
+            raise  # nothing can be written down now; the clock finds the deployment when Redis is back
+        except Exception as error:
+            log.exception("internal error", environment=str(self.environment.key), deployment=deployment.id)
+            reason = f"internal error ({type(error).__name__}); the worker's log has the details under {deployment.id}"
+            self._finish(deployment, State.FAILED, reason)
+
+    def _supersede(self, there: list[Deployment], chosen: Deployment) -> None:
+        for deployment in there:
             if deployment.id != chosen.id:
-                finish(self.given, deployment, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
+                self._finish(deployment, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
 
     def _deploy(self, chosen: Deployment, mirror: Mirror) -> None:
-        mirror.ensure(chosen.commit, branch=self.environment.branch)
-        deployed = self._deployed(mirror)
-        if reason := overtaken(chosen, deployed=deployed, contains=mirror.contains):
-            finish(self.given, chosen, State.SUPERSEDED, reason)
+        branch = self.environment.branch
+        runs = self.given.store.environments.get(self.environment.key).commits
+        if not all(mirror.has(commit) for commit in runs):
+            mirror.fetch(branch)  # unless a forced push took it away, we have it then
+        if reason := overtaken(chosen, runs=runs, ahead=partial(mirror.is_ahead, branch=branch)):
+            self._finish(chosen, State.SUPERSEDED, reason)
             return
         self.given.store.environments.begin(chosen)
         self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY)
@@ -111,15 +136,10 @@ class Turn:
         begun = time.monotonic()
         cluster = self.given.settings.clusters[self.environment.cluster]
         results = Pipeline(self.environment, cluster, mirror, progress, self.lease.check).run(chosen.commit)
-        summary = report.summary(results, seconds=time.monotonic() - begun)
-        finish(self.given, chosen, State.SUCCEEDED, summary)
+        self._finish(chosen, State.SUCCEEDED, report.summary(results, seconds=time.monotonic() - begun))
 
-    def _deployed(self, mirror: Mirror) -> str | None:
-        """The commit that the environment runs, which the mirror then has unless a forced push took it away."""
-        deployed = self.given.store.environments.get(self.environment.key).deployed
-        if deployed is not None and not mirror.has(deployed):
-            mirror.fetch(self.environment.branch)
-        return deployed
+    def _finish(self, deployment: Deployment, state: State, summary: str) -> None:
+        finish(self.given, deployment, state, summary, lease=self.lease)
 
     def _failed(self, deployment: Deployment, failure: Failure) -> float:
         if isinstance(failure, Temporary):
@@ -131,5 +151,5 @@ class Turn:
                 self.given.store.deployments.log(deployment.id, waiting, at=self.given.clock())
                 self.given.queues.report(deployment.key, deployment.commit)
                 return delay
-        finish(self.given, deployment, State.FAILED, report.failure_summary(failure))
+        self._finish(deployment, State.FAILED, report.failure_summary(failure))
         return 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from redis.exceptions import RedisError
 
 from deployer.intake import Intake, Request
 from deployer.model import (
@@ -18,6 +19,7 @@ from deployer.model import (
     Merge,
     Permanent,
     Stage,
+    State,
     Temporary,
     Trigger,
 )
@@ -54,7 +56,12 @@ def plan_owed(given: Resources) -> list[EnvironmentKey]:
     given.store.deliveries.begin()
     found: dict[EnvironmentKey, None] = {}
     while claimed := given.store.deliveries.claim(at=given.clock(), until=given.clock() + CLAIM):
-        found |= dict.fromkeys(plan_delivery(given, *claimed))
+        try:
+            found |= dict.fromkeys(plan_delivery(given, *claimed))
+        except RedisError:
+            raise  # nothing can be written down now; what is owed is planned when Redis is back
+        except Exception:
+            _give_up(given, *claimed)  # one delivery that we cannot cope with must not hold up the others
     return list(found)
 
 
@@ -75,6 +82,8 @@ def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[Enviro
 
 def _merge(given: Resources, delivery: Delivery) -> MergePlan | Ignored:
     """What a delivery asks for. It was understood when it came in; the settings may have changed since."""
+    if delivery.forge not in given.settings.forges:
+        return Ignored(f"forge {delivery.forge} is not in the settings any more")
     kind = given.settings.forges[delivery.forge].kind
     try:
         event = interpret(kind, dict(delivery.headers), delivery.body)
@@ -105,10 +114,12 @@ class MergePlan:
         try:
             mirror = self.given.mirror(self.environments[0])
             commit = self._tip(mirror)
-            planned = [each.key for each in self.environments if self._plan_one(each, commit, mirror)]
+            for environment in self.environments:
+                if self._plan_one(environment, commit, mirror):
+                    planned.append(environment.key)
         except Temporary as fault:
             if self._postponed(fault):
-                return []
+                return planned
             self._refuse(f"{Stage.PLAN}: {fault.message}")
         except Permanent as failure:
             self._refuse(f"{Stage.PLAN}: {failure.message}")
@@ -133,21 +144,24 @@ class MergePlan:
 
     def _plan_one(self, environment: Environment, commit: str, mirror: Mirror) -> bool:
         """Queue a deployment unless there is a reason not to; whether there is something to deploy now."""
-        decision = decide(
-            commit,
-            known=self._known(environment, commit, mirror),
-            receipt=self.given.store.deliveries.receipt(self.delivery.forge, self.delivery.id),
-        )
-        if isinstance(decision, Skip):
+        known = self._known(environment, commit, mirror)
+        receipt = self.given.store.deliveries.receipt(self.delivery.forge, self.delivery.id)
+        decision = decide(commit, known=known, receipt=receipt)
+        if isinstance(decision, Trigger):
+            self._intake.accept(self._request(environment, commit, decision))
+            return True
+        if known.last is None:  # its commit has no word on it yet
+            self._intake.end(self._request(environment, commit, Trigger.MERGE), State.SUPERSEDED, decision.reason)
+        else:
             self._audit_skipped(environment, commit, decision)
-            return False
-        self._intake.accept(self._request(environment, commit, decision))
-        return True
+        return False
 
     def _known(self, environment: Environment, commit: str, mirror: Mirror) -> Known:
-        deployed = self.given.store.environments.get(environment.key).deployed
-        contained = deployed is not None and mirror.contains(deployed, commit)
-        return Known(deployed, contained, self.given.store.deployments.latest(environment.key, commit))
+        state = self.given.store.environments.get(environment.key)
+        branch = self.merge.branch
+        ahead = next((runs for runs in state.commits if mirror.is_ahead(runs, commit, branch=branch)), None)
+        last = self.given.store.deployments.latest(environment.key, commit)
+        return Known(state.deployed, ahead, last, is_tip=last is None or mirror.tip(branch) == commit)
 
     def _postponed(self, fault: Temporary) -> bool:
         forge, delivery_id = self.delivery.forge, self.delivery.id
@@ -162,7 +176,8 @@ class MergePlan:
 
     def _refuse(self, reason: str) -> None:
         for environment in self.environments:
-            self._intake.refuse(self._request(environment, self.merge.commit, Trigger.MERGE), reason)
+            request = self._request(environment, self.merge.commit, Trigger.MERGE)
+            self._intake.end(request, State.FAILED, reason)
 
     def _request(self, environment: Environment, commit: str, trigger: Trigger) -> Request:
         return Request(environment.key, commit, trigger, self.delivery.id, self.merge.actor, self.merge.title)
@@ -183,6 +198,14 @@ class MergePlan:
             actor=self.merge.actor,
             reason=skip.reason,
         )
+
+
+def _give_up(given: Resources, forge: str, delivery_id: str) -> None:
+    log.exception("internal error", forge=forge, delivery=delivery_id)
+    given.store.audit.add(
+        "failed", at=given.clock(), forge=forge, delivery=delivery_id, reason="internal error; see the worker's log"
+    )
+    given.store.deliveries.planned(forge, delivery_id)
 
 
 def _audit_ignored(given: Resources, forge: str, delivery_id: str, ignored: Ignored) -> None:

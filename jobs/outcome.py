@@ -1,24 +1,22 @@
-"""Ends deployments: the record, what the environment runs, the audit, the counters and the report, in that order."""
+"""Ends deployments: the record and what the environment runs in one step, then log, report, counters and audit."""
 
 from __future__ import annotations
 
 import structlog
 
 from deployer.model import Deployment, State
+from deployer.store.leases import Lease
 from jobs.resources import Resources
 
 log = structlog.get_logger()
 
 
-def finish(given: Resources, deployment: Deployment, state: State, summary: str) -> None:
-    """Give a deployment its final state.
-
-    What the environment runs is written first: a death in between makes the deployment run once more and end the same.
-    """
-    if state is State.SUCCEEDED:
-        given.store.environments.deployed(deployment)
+def finish(given: Resources, deployment: Deployment, state: State, summary: str, *, lease: Lease) -> None:
+    """Give a deployment its final state, unless it has one or the lease is somebody else's by now."""
+    if not given.store.deployments.finish(deployment, state, summary, at=given.clock(), lease=lease):
+        log.warning("not ended by us", environment=str(deployment.key), deployment=deployment.id, state=state.value)
+        return
     given.store.deployments.log(deployment.id, f"{state}: {summary}", at=given.clock())
-    given.store.deployments.finish(deployment, state, summary, at=given.clock())
     given.queues.report(deployment.key, deployment.commit)
     _count(given, deployment, state)
     log.info(

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from deployer.forges import report as words
-from deployer.model import CommitStatus, Deployment, EnvironmentKey, Permanent, Temporary
+from deployer.model import CommitStatus, Deployment, EnvironmentKey, Failure, Stage, Temporary
 from deployer.retries import REPORTS
 from deployer.settings import SettingsError
 from jobs.resources import Resources, resources
@@ -33,7 +33,9 @@ def report_with(given: Resources, key: EnvironmentKey, commit: str) -> None:
             given.queues.report(key, commit, delay=BUSY_SECONDS)
             return
         deployment = given.store.deployments.latest(key, commit)
-        if deployment is not None and key.forge in given.settings.forges:
+        if deployment is None or key.forge not in given.settings.forges:
+            given.store.deployments.forget_report(key, commit)
+        else:
             _post(given, deployment)
 
 
@@ -42,11 +44,11 @@ def _post(given: Resources, deployment: Deployment) -> None:
     if not given.store.posted.is_last(deployment.key.forge, status):
         try:
             _send(given, deployment.key.forge, status)
-        except Temporary as fault:
-            _again(given, deployment, fault)
+        except Failure as failure:
+            _again(given, deployment, failure)
             return
-        except (Permanent, SettingsError) as error:
-            _give_up(given, deployment, str(error))
+        except SettingsError as error:
+            _again(given, deployment, Temporary(str(error), stage=Stage.REPORT))
             return
         given.store.posted.remember(deployment.key.forge, status)
     given.store.deployments.reported(deployment)
@@ -63,7 +65,9 @@ def _send(given: Resources, forge_name: str, status: CommitStatus) -> None:
         forge.post(status)
 
 
-def _again(given: Resources, deployment: Deployment, fault: Temporary) -> None:
+def _again(given: Resources, deployment: Deployment, failure: Failure) -> None:
+    """Try again later, also after a refusal: a token may be just being rotated, and the word is owed all the same."""
+    fault = failure if isinstance(failure, Temporary) else Temporary(failure.message, stage=failure.stage)
     attempt = given.store.deployments.report_attempt(deployment)
     delay = REPORTS.delay(attempt, fault, dice=random.random)
     if delay is None:

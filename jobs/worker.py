@@ -6,12 +6,15 @@ a deployment, and a forge that is slow holds up no deployment.
 
 from __future__ import annotations
 
+import ctypes
+import signal
 import sys
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 import click
 from redis import Redis
+from rq import Worker
 from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 
@@ -25,13 +28,26 @@ from jobs.resources import resources
 
 WORKING = (MERGES, DEPLOYMENTS)
 REPORTING = (REPORTS,)
+_PR_SET_PDEATHSIG = 1  # man 2 prctl
+
+
+class PoolWorker(Worker):
+    """RQ's worker, which stops after the job at hand when the pool is gone, however that came about."""
+
+    def work(self, *args: Any, **options: Any) -> bool:  # noqa: ANN401 - passed on
+        """Work until told to stop, or until the process that started this one has ended (Linux)."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        return bool(super().work(*args, **options))
 
 
 class Pool(WorkerPool):
     """RQ's pool, whose first living worker is always the one that reports."""
 
     def __init__(self, *, workers: int, redis: Redis) -> None:
-        super().__init__(WORKING, connection=redis, num_workers=workers + 1, serializer=JSONSerializer)
+        super().__init__(
+            WORKING, connection=redis, num_workers=workers + 1, worker_class=PoolWorker, serializer=JSONSerializer
+        )
         self._reporter: BaseProcess | None = None
 
     def get_worker_process(self, name: str, *args: Any, **options: Any) -> BaseProcess:  # noqa: ANN401 - passed on

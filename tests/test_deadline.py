@@ -35,6 +35,13 @@ THREADS = 4
 LIMIT = 8192
 PROMPT = 0.9 * SECONDS
 
+NO_CHUNKS = {
+    "no number": b"zz\r\n{}\r\n0\r\n\r\n",
+    "no end of line": b"2\r\n{}0\r\n\r\n",
+    "negative": b"-2\r\n{}\r\n0\r\n\r\n",
+    "bare line feed": b"2;\n{}\r\n0\r\n\r\n",
+}
+
 GUNICORN = f"""
 import runpy
 
@@ -321,9 +328,7 @@ def test_a_body_over_the_limit_by_its_length_is_413_before_it_is_sent(web: Web) 
     assert web.healthy_within() < PROMPT
 
 
-@pytest.mark.parametrize(
-    "chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"2\r\n{}0\r\n\r\n", b"-2\r\n{}\r\n0\r\n\r\n", b"2;\n{}\r\n0\r\n\r\n"]
-)
+@pytest.mark.parametrize("chunks", NO_CHUNKS.values(), ids=NO_CHUNKS)
 def test_chunks_that_are_none_are_refused_and_the_process_lives(
     web: Web, redis: Redis, store: Store, chunks: bytes
 ) -> None:

@@ -18,6 +18,10 @@ def contains(first: str, second: str) -> bool:
     return first >= second
 
 
+def ahead(first: str, second: str) -> bool:
+    return first > second
+
+
 class TestConcerned:
     def test_all_environments_of_the_repository_and_branch(self) -> None:
         found = concerned(MERGE, forge="github", environments=ENVIRONMENTS)
@@ -37,23 +41,23 @@ class TestConcerned:
 
 class TestDecide:
     def test_what_was_never_deployed_goes_ahead(self) -> None:
-        assert decide(COMMIT, known=Known(None, False, None), receipt=None) is Trigger.MERGE
+        assert decide(COMMIT, known=Known(None, None, None), receipt=None) is Trigger.MERGE
 
     def test_what_has_not_ended_is_joined(self) -> None:
-        assert decide(COMMIT, known=Known(None, False, deployment(state=State.RUNNING)), receipt=None) is Trigger.MERGE
+        assert decide(COMMIT, known=Known(None, None, deployment(state=State.RUNNING)), receipt=None) is Trigger.MERGE
 
     def test_another_delivery_after_the_end_changes_nothing(self) -> None:
         once = Receipt(after(20), after(20), times=1)
-        assert decide(COMMIT, known=Known(COMMIT, True, OVER), receipt=once) == Skip("already deployed")
+        assert decide(COMMIT, known=Known(COMMIT, None, OVER), receipt=once) == Skip("already deployed")
 
     def test_another_delivery_after_a_failure_changes_nothing(self) -> None:
         failed = replace(OVER, state=State.FAILED, summary="render: no such file")
-        decision = decide(COMMIT, known=Known(None, False, failed), receipt=Receipt(after(20), after(20), times=1))
+        decision = decide(COMMIT, known=Known(None, None, failed), receipt=Receipt(after(20), after(20), times=1))
         assert decision == Skip("already ended: render: no such file")
 
     def test_the_same_delivery_after_the_end_is_a_replay(self) -> None:
         again = Receipt(after(0), after(20), times=2)
-        assert decide(COMMIT, known=Known(COMMIT, True, OVER), receipt=again) is Trigger.REPLAY
+        assert decide(COMMIT, known=Known(COMMIT, None, OVER), receipt=again) is Trigger.REPLAY
 
     @pytest.mark.parametrize(
         "receipt",
@@ -63,12 +67,22 @@ class TestDecide:
         ],
     )
     def test_the_same_delivery_is_no_replay(self, receipt: Receipt) -> None:
-        assert isinstance(decide(COMMIT, known=Known(COMMIT, True, OVER), receipt=receipt), Skip)
+        assert isinstance(decide(COMMIT, known=Known(COMMIT, None, OVER), receipt=receipt), Skip)
 
     def test_an_older_commit_is_never_brought_back_not_even_by_a_replay(self) -> None:
         again = Receipt(after(0), after(20), times=2)
-        decision = decide(COMMIT, known=Known(NEWER, True, OVER), receipt=again)
+        decision = decide(COMMIT, known=Known(NEWER, NEWER, OVER), receipt=again)
         assert decision == Skip(f"older than what is deployed ({NEWER[:12]})")
+
+    def test_a_forced_push_back_to_what_was_deployed_once_deploys_it_again(self) -> None:
+        other = Receipt(after(20), after(20), times=1)
+        assert decide(COMMIT, known=Known(NEWER, None, OVER, is_tip=True), receipt=other) is Trigger.MERGE
+
+    def test_a_late_delivery_of_what_was_superseded_changes_nothing(self) -> None:
+        superseded = replace(OVER, state=State.SUPERSEDED, summary="superseded by 2222")
+        other = Receipt(after(20), after(20), times=1)
+        decision = decide(COMMIT, known=Known(None, None, superseded, is_tip=False), receipt=other)
+        assert decision == Skip("already ended: superseded by 2222")
 
 
 class TestNewest:
@@ -89,18 +103,21 @@ class TestNewest:
 
 class TestOvertaken:
     def test_an_older_commit_is_told_how_to_go_back(self) -> None:
-        reason = overtaken(deployment(commit=COMMIT), deployed=NEWER, contains=contains)
+        reason = overtaken(deployment(commit=COMMIT), runs=[NEWER], ahead=ahead)
         assert reason is not None
         assert "--allow-rollback" in reason
 
+    def test_so_is_one_older_than_what_was_tried_last(self) -> None:
+        assert overtaken(deployment(commit=COMMIT), runs=[COMMIT, NEWER], ahead=ahead)
+
     @pytest.mark.parametrize(
-        ("commit", "deployed", "trigger"),
+        ("commit", "runs", "trigger"),
         [
-            (COMMIT, None, Trigger.MERGE),
-            (COMMIT, COMMIT, Trigger.REPLAY),
-            (NEWER, COMMIT, Trigger.MERGE),
-            (COMMIT, NEWER, Trigger.ROLLBACK),
+            (COMMIT, [], Trigger.MERGE),
+            (COMMIT, [COMMIT], Trigger.REPLAY),
+            (NEWER, [COMMIT], Trigger.MERGE),
+            (COMMIT, [NEWER], Trigger.ROLLBACK),
         ],
     )
-    def test_everything_else_runs(self, commit: str, deployed: str | None, trigger: Trigger) -> None:
-        assert overtaken(deployment(commit=commit, trigger=trigger), deployed=deployed, contains=contains) is None
+    def test_everything_else_runs(self, commit: str, runs: list[str], trigger: Trigger) -> None:
+        assert overtaken(deployment(commit=commit, trigger=trigger), runs=runs, ahead=ahead) is None

@@ -34,7 +34,7 @@ def apply(  # noqa: PLR0913 - what, where to, the policy, and two ways to listen
     namespace: str,
     force: bool,
     on_result: Callable[[ObjectResult], None] | None = None,
-    check: Callable[[], None] | None = None,
+    check: Callable[[], None] = lambda: None,
     settle: float = SETTLE,
 ) -> tuple[ObjectResult, ...]:
     """Apply every manifest and say what happened to each.
@@ -45,7 +45,7 @@ def apply(  # noqa: PLR0913 - what, where to, the policy, and two ways to listen
         namespace: for objects of namespaced kinds that name none. It is not created; an overlay may bring it.
         force: take over fields that another manager owns; otherwise they fail the object.
         on_result: called with each result as it comes, from this thread.
-        check: called before each phase; what it raises ends the apply there.
+        check: called before each request that writes, from any thread; what it raises ends the apply there.
         settle: seconds for what only needs time.
 
     Returns:
@@ -63,11 +63,10 @@ def apply(  # noqa: PLR0913 - what, where to, the policy, and two ways to listen
         _refuse_twice(targets)
         before = live.read(connection, [(target.place, target.ref.name) for target in targets], threads)
         brought = {need for target in targets for need in brings(target)}
-        run = _Run(Writer(connection, force, settle, brought), threads, before, on_result or (lambda _: None))
+        writer = Writer(connection, force, settle, brought, check)
+        run = _Run(writer, threads, before, on_result or (lambda _: None))
         names = [run.unknown(manifest, found) for manifest, found in zip(manifests, located, strict=True)]
         for phase in phases(targets):
-            if check is not None:
-                check()
             run.phase(phase)
     return tuple(run.results[name] for name in names)
 

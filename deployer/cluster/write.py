@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 from deployer.cluster import discovery
@@ -37,6 +37,8 @@ class Writer:
     """Seconds for what takes a moment: a definition to be served, an old object to be gone."""
     brought: Set[Need]
     """What the same apply brings along: if an object does not find it, it is not served yet."""
+    check: Callable[[], None]
+    """Raises when nothing more may be written."""
 
     def write(self, target: Target, before: Version | None) -> ObjectResult:
         """Apply one object.
@@ -89,6 +91,7 @@ class Writer:
         return self._patch(target, force=True), capped(f"took over {name_owners(found)}")
 
     def _patch(self, target: Target, *, force: bool) -> Response:
+        self.check()
         return self.connection.request(
             "PATCH",
             target.path,

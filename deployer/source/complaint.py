@@ -25,6 +25,9 @@ _OUT_OF_MEMORY: Final = re.compile(
 _CRASH: Final = re.compile(r"^(?:panic|fatal error): (?P<what>[^\n]*)", re.MULTILINE)
 
 _QUOTATIONS: Final = (
+    (re.compile(r"invalid map key: .*", re.DOTALL), "invalid map key"),
+    (re.compile(r"(unknown anchor) '.*?'", re.DOTALL), r"\1"),
+    (re.compile(r"(cannot decode !!\w+) `.*?` (as a !!\w+)", re.DOTALL), r"\1 \2"),
     (re.compile(r"map\[string\]interface \{\}(?:\{.*\}|\(nil\)): ", re.DOTALL), ""),
     (re.compile(r"\bmap\[.*\]", re.DOTALL), "map[…]"),
     (
@@ -32,6 +35,14 @@ _QUOTATIONS: Final = (
         "a literal is malformed",
     ),
     (re.compile(r"with config: `.*`(?=: )", re.DOTALL), "with its configuration"),
+    (  # a patch that is written out is taken for the name of a file, and called missing
+        re.compile(
+            r"(PatchStrategicMergeTransformer with its configuration): "
+            r"(?!(?:evalsymlink failure on '[\w./-]+' : lstat )?[\w./-]+: no such file).*",
+            re.DOTALL,
+        ),
+        r"\1 (not shown)",
+    ),
     (re.compile(r"(patch from) \[.*", re.DOTALL), r"\1 what is given"),
     (re.compile(r"(: node contents):.*", re.DOTALL), r"\1 not shown"),
     (re.compile(r"(: line) \[[\d ]*\] (has invalid utf8 bytes) : .*", re.DOTALL), r"\1 \2"),

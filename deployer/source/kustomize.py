@@ -19,6 +19,7 @@ from typing import Final
 from deployer import process
 from deployer.model import Permanent, Stage
 from deployer.source import complaint
+from deployer.source.border import refuse_outside
 
 LIMITS: Final = process.Limits(seconds=60, memory=2048 * process.MIB, output=16 * process.MIB)
 """Go maps about 1 GiB of address space before it does anything; 3,000 objects fit and take less than half a minute."""
@@ -68,9 +69,10 @@ def render(root: Path, overlay: str, *, limits: process.Limits = LIMITS) -> byte
     root = root.resolve()
     folder = _folder(root, overlay)
     _check_kustomization(root, folder, overlay)
+    refuse_outside(root, folder, names=FILE_NAMES)
     renderer = _renderer()
     try:
-        return _run((*renderer.build, str(folder)), cwd=root, limits=limits)
+        return _run((*renderer.build, str(folder)), cwd=Path("/"), limits=limits)
     except process.ProgramFailed as error:
         # Not chained: what kustomize printed may quote a Secret, and a traceback would show all of it.
         raise complaint.failure(error, root=root, overlay=overlay, limits=limits) from None

@@ -174,6 +174,15 @@ class Mirror:
             self._ancestry[newer, older] = self._bare.contains(newer, older)
         return self._ancestry[newer, older]
 
+    def is_ahead(self, newer: str, older: str, *, branch: str) -> bool:
+        """Whether going from `newer` to `older` would be a step back along `branch`, as last fetched: it contains both,
+        and they are not the same. What a forced push took off the branch is ahead of nothing.
+
+        Raises:
+            Permanent, Temporary: as `contains` and `tip`.
+        """
+        return newer != older and self.contains(newer, older) and self.contains(self.tip(branch), newer)
+
     def commit_title(self, commit: str) -> str:
         """The first line of a commit's message, at most 200 characters.
 

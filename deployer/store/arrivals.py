@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Mapping
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from deployer.model import Delivery
 from deployer.store import audit, counters, deliveries
@@ -71,7 +70,7 @@ class Arrivals:
         with self._turn:
             if not arrival.written:
                 self._write_all()
-        if isinstance(arrival.answer, RedisError):
+        if isinstance(arrival.answer, BaseException):
             raise arrival.answer
         return bool(arrival.answer)
 
@@ -82,8 +81,8 @@ class Arrivals:
                 for arrival in arrivals:
                     pipe.execute_command("EVAL", *arrival.command)  # type: ignore[no-untyped-call]
                 answers = pipe.execute(raise_on_error=False)
-        except RedisError as error:
-            answers = [error] * len(arrivals)
+        except BaseException as error:
+            answers = [error] * len(arrivals)  # the others, too, wait for an answer
         for arrival, answer in zip(arrivals, answers, strict=True):
             arrival.answer, arrival.written = answer, True
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from redis import Redis
 
 from deployer.model import Deployment, EnvironmentKey, ObjectResult, StageRecord, State
+from deployer.store import environments, scripts
 from deployer.store.codec import (
     read_deployment,
     read_result,
@@ -25,6 +26,7 @@ from deployer.store.codec import (
     write_stage,
     write_time,
 )
+from deployer.store.leases import Lease
 
 RETENTION_SECONDS = 90 * 24 * 3600
 LOG_LINES = 2000
@@ -32,34 +34,15 @@ _ALL = "deployer:deployments"
 _WAITING = "deployer:environments:waiting"
 _UNREPORTED = "deployer:unreported"
 
-# One step, so that two deliveries of one merge can never make two deployments of it.
-# KEYS: active, deployment, index, index of the environment, queue, waiting, unreported, latest
-# ARGV: id, created_at, key, report, then the fields of the hash
-_QUEUE = """
-local active = redis.call('GET', KEYS[1])
-if active then return active end
-redis.call('SET', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[2], unpack(ARGV, 5))
-redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
-redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
-redis.call('RPUSH', KEYS[5], ARGV[1])
-redis.call('ZADD', KEYS[6], ARGV[2], ARGV[3])
-redis.call('ZADD', KEYS[7], ARGV[2], ARGV[4])
-redis.call('SET', KEYS[8], ARGV[1])
-return ARGV[1]
-"""
-
-# KEYS: queue, waiting  ARGV: key
-_FORGET_IF_IDLE = "if redis.call('LLEN', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) end"
-
 
 class Deployments:
     """The records of all deployments, and the queue of each environment."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._queue = redis.register_script(_QUEUE)
-        self._forget_if_idle = redis.register_script(_FORGET_IF_IDLE)
+        self._queue = redis.register_script(scripts.QUEUE)
+        self._finish = redis.register_script(scripts.FINISH)
+        self._reported = redis.register_script(scripts.REPORTED)
 
     def queue(self, deployment: Deployment) -> Deployment:
         """Put a new deployment into its environment's queue.
@@ -88,6 +71,8 @@ class Deployments:
 
     def get(self, deployment_id: str) -> Deployment | None:
         """A deployment by its id, or None."""
+        if not deployment_id.isalnum():
+            return None
         fields = text_hash(self._redis.hgetall(_record(deployment_id)))
         return read_deployment(fields) if "id" in fields else None
 
@@ -119,26 +104,55 @@ class Deployments:
         self._redis.hset(_record(deployment.id), mapping={"state": state.value, "summary": summary})
         return replace(deployment, state=state, summary=summary)
 
-    def finish(self, deployment: Deployment, state: State, summary: str, *, at: datetime) -> Deployment:
-        """Write the end of a deployment; the only place where that happens."""
-        ended = replace(deployment, state=state, summary=summary, finished_at=at)
+    def finish(
+        self, deployment: Deployment, state: State, summary: str, *, at: datetime, lease: Lease | None = None
+    ) -> bool:
+        """Write the end of a deployment; the only place where that happens.
+
+        Args:
+            deployment: which one.
+            state: a final one. With SUCCEEDED, its commit is what the environment runs.
+            summary: what happened.
+            at: when.
+            lease: what the caller may write under; None for a deployment that nobody has begun.
+
+        Returns:
+            Whether it was written. Not if the deployment has ended already, or the lease is somebody else's by now.
+        """
         key = str(deployment.key)
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(
+        ended = self._finish(
+            keys=[
                 _record(deployment.id),
-                mapping={"state": state.value, "summary": summary, "finished_at": write_time(at)},
-            )
-            pipe.lrem(_queued(key), 0, deployment.id)
-            pipe.delete(_active(key, deployment.commit))
-            pipe.zadd(_UNREPORTED, {_report(deployment.key, deployment.commit): at.timestamp()})
-            for name in _parts(deployment.id):
+                lease.key if lease else "",
+                _queued(key),
+                _active(key, deployment.commit),
+                _UNREPORTED,
+                environments.name(deployment.key),
+                _WAITING,
+            ],
+            args=[
+                str(lease.token) if lease else "",
+                state.value,
+                summary,
+                write_time(at),
+                deployment.id,
+                at.timestamp(),
+                _report(deployment.key, deployment.commit),
+                deployment.commit if state is State.SUCCEEDED else "",
+                key,
+            ],
+        )
+        self._expire(deployment, at)
+        return bool(ended)
+
+    def _expire(self, deployment: Deployment, at: datetime) -> None:
+        key, oldest = str(deployment.key), at.timestamp() - RETENTION_SECONDS
+        with self._redis.pipeline(transaction=True) as pipe:
+            for name in (*_parts(deployment.id), _latest(key, deployment.commit)):
                 pipe.expire(name, RETENTION_SECONDS)
-            pipe.expire(_latest(key, deployment.commit), RETENTION_SECONDS)
-            pipe.zremrangebyscore(_ALL, "-inf", at.timestamp() - RETENTION_SECONDS)
-            pipe.zremrangebyscore(_of_environment(key), "-inf", at.timestamp() - RETENTION_SECONDS)
+            for index in (_ALL, _of_environment(key)):
+                pipe.zremrangebyscore(index, "-inf", oldest)
             pipe.execute()
-        self._forget_if_idle(keys=[_queued(key), _WAITING], args=[key])
-        return ended
 
     def attempt(self, deployment: Deployment) -> int:
         """Count one more attempt at a deployment and return the count."""
@@ -189,11 +203,14 @@ class Deployments:
         return int(self._redis.hincrby(_record(deployment.id), "report_attempts", 1))
 
     def reported(self, deployment: Deployment) -> None:
-        """The forge knows the state of this deployment's commit."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(_UNREPORTED, _report(deployment.key, deployment.commit))
-            pipe.hdel(_record(deployment.id), "report_attempts")
-            pipe.execute()
+        """The forge knows this state and summary. If they have changed since, a report is still owed."""
+        report = _report(deployment.key, deployment.commit)
+        told = [deployment.state.value, deployment.summary, report]
+        self._reported(keys=[_record(deployment.id), _UNREPORTED], args=told)
+
+    def forget_report(self, key: EnvironmentKey, commit: str) -> None:
+        """There is nobody any more whom the state of a commit could be told."""
+        self._redis.zrem(_UNREPORTED, _report(key, commit))
 
     def _several(self, ids: Iterable[object]) -> tuple[Deployment, ...]:
         with self._redis.pipeline(transaction=False) as pipe:

@@ -18,26 +18,28 @@ class EnvironmentState:
     deployed: str | None = None
     deployment: str | None = None
 
+    @property
+    def commits(self) -> tuple[str, ...]:
+        """What it runs, and what it was last told to run: a deployment that failed may have got half of the way."""
+        return tuple(commit for commit in dict.fromkeys((self.deployed, self.desired)) if commit is not None)
+
 
 class Environments:
-    """The state of each environment."""
+    """The state of each environment. What it runs is written where its deployment ends."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     def get(self, key: EnvironmentKey) -> EnvironmentState:
         """The state of an environment; all None before its first deployment."""
-        fields = text_hash(self._redis.hgetall(_name(key)))
+        fields = text_hash(self._redis.hgetall(name(key)))
         return EnvironmentState(fields.get("desired"), fields.get("deployed"), fields.get("deployment"))
 
     def begin(self, deployment: Deployment) -> None:
         """A deployment begins: its commit is what the environment should run."""
-        self._redis.hset(_name(deployment.key), mapping={"desired": deployment.commit, "deployment": deployment.id})
-
-    def deployed(self, deployment: Deployment) -> None:
-        """A deployment went well: its commit is what the environment runs."""
-        self._redis.hset(_name(deployment.key), "deployed", deployment.commit)
+        self._redis.hset(name(deployment.key), mapping={"desired": deployment.commit, "deployment": deployment.id})
 
 
-def _name(key: EnvironmentKey) -> str:
+def name(key: EnvironmentKey) -> str:
+    """The name of an environment's hash."""
     return f"deployer:environment:{key}"

@@ -7,6 +7,7 @@ a holder which slept through its end can find out that it is no longer the one.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,18 +32,35 @@ class LeaseLost(Exception):  # noqa: N818 - reads as what happened
     """Somebody else may hold the lease by now: stop, write nothing more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Lease:
     """A lease that is held. `token` grows with each holder of the same name."""
 
     name: str
     token: int
+    ends: float
+    """When it ends unless it is renewed, on this machine's monotonic clock: a little before Redis ends it."""
     _leases: Leases
+    _asked: float = 0
+
+    @property
+    def key(self) -> str:
+        """Where Redis holds the token of whoever has the lease."""
+        return _key(self.name)
 
     def check(self) -> None:
-        """Raise LeaseLost unless the lease is still held by this holder. Call it before each write."""
-        if not self._leases.holds(self):
+        """Raise LeaseLost unless the lease is still held by this holder. Call it before each write.
+
+        Redis is asked once a second. In between our own clock is enough: it also tells a process that was stopped for
+        too long, before that process does anything else.
+        """
+        now = time.monotonic()
+        if now > self.ends:
             raise LeaseLost(self.name)
+        if now > self._asked + 1:
+            if not self._leases.holds(self):
+                raise LeaseLost(self.name)
+            self._asked = now
 
 
 class Leases:
@@ -58,11 +76,12 @@ class Leases:
     @contextmanager
     def hold(self, name: str) -> Iterator[Lease | None]:
         """Hold the lease `name`, renewed in the background until the block ends; None when somebody else has it."""
+        ends = self._ends()
         token = int(self._take(keys=[_key(name), f"deployer:fence:{name}"], args=[self._milliseconds]))
         if not token:
             yield None
             return
-        lease = Lease(name, token, self)
+        lease = Lease(name, token, ends, self)
         done = threading.Event()
         renewal = threading.Thread(target=self._keep, args=(lease, done), name=f"lease {name}", daemon=True)
         renewal.start()
@@ -81,11 +100,17 @@ class Leases:
         """Whether anybody holds the lease `name`."""
         return bool(self._redis.exists(_key(name)))
 
+    def _ends(self) -> float:
+        """When a lease ends that is taken or renewed from now on; counted from before Redis is asked."""
+        return time.monotonic() + self._milliseconds / 1000
+
     def _keep(self, lease: Lease, done: threading.Event) -> None:
         while not done.wait(self._milliseconds / 3000):
             try:
+                ends = self._ends()
                 if not self._renew(keys=[_key(lease.name)], args=[lease.token, self._milliseconds]):
                     return
+                lease.ends = ends
             except RedisError:
                 continue  # the next turn tries again; `check` tells the holder if that was too late
 

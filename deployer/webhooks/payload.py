@@ -113,8 +113,8 @@ class Fields:
         return value
 
     def optional_commit(self, key: str) -> str | None:
-        """A full commit id, or None when it is missing or null."""
-        return None if self._content.get(key) is None else self.commit(key)
+        """A full commit id, or None when it is missing, null or empty."""
+        return None if self._content.get(key) in (None, "") else self.commit(key)
 
     def _where(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key

@@ -158,3 +158,46 @@ def test_a_deployment_that_a_killed_worker_left_behind_is_run_by_the_next(world:
     world.given.store.deployments.advance(queued, State.RUNNING, "rendering")
     world.deploy(STAGING)
     assert world.latest(STAGING, world.first).state is State.SUCCEEDED
+
+
+def test_a_commit_that_is_none_ends_alone(world: World) -> None:
+    world.given.store.deployments.queue(deployment("typo", commit="abc1234", trigger=Trigger.MANUAL))
+    world.plan(world.first)
+    world.deploy(STAGING)
+    typo = world.given.store.deployments.get("typo")
+    assert typo is not None
+    assert typo.state is State.FAILED
+    assert world.latest(STAGING, world.first).state is State.SUCCEEDED
+
+
+def test_a_commit_that_a_forced_push_took_away_supersedes_nothing(world: World) -> None:
+    taken_back = world.commit("a mistake")
+    world.plan(taken_back)
+    repositories.rewind(world.repository, world.first)
+    tip = world.commit("better")
+    world.plan(tip)
+    world.given.store.deployments.queue(deployment("again", commit=taken_back))
+    world.deploy(STAGING)
+    assert world.latest(STAGING, tip).state is State.SUCCEEDED
+    assert world.latest(STAGING, taken_back).state is State.FAILED
+
+
+def test_a_worker_that_ends_too_late_changes_nothing_of_what_its_successor_did(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.plan(world.first)
+    run = Pipeline.run
+
+    def overtaken(self: Pipeline, commit: str) -> object:
+        monkeypatch.setattr(Pipeline, "run", run)
+        world.given.redis.delete(f"deployer:lease:{STAGING}")  # it was asleep for longer than its lease
+        world.plan(world.commit("newer"))
+        world.deploy(STAGING)
+        return ()
+
+    monkeypatch.setattr(Pipeline, "run", overtaken)
+    world.deploy(STAGING)
+    newer = repositories.tip(world.repository)
+    assert world.latest(STAGING, newer).state is State.SUCCEEDED
+    assert world.given.store.environments.get(STAGING).deployed == newer
+    assert world.latest(STAGING, world.first).state is State.SUPERSEDED

@@ -3,10 +3,12 @@ from __future__ import annotations
 import secrets
 import shutil
 
+import pytest
 from rq import Queue
 
-from deployer.model import State, Trigger
+from deployer.model import Delivery, State, Trigger
 from deployer.retries import DEPLOYMENTS
+from jobs import merge
 from jobs.merge import plan_delivery, plan_owed
 from jobs.queue import MERGES, REPORTS
 from tests import repositories
@@ -106,3 +108,60 @@ def test_a_replay_of_an_old_merge_changes_nothing_and_is_in_the_audit(world: Wor
     skipped = [row for row in world.given.store.audit.rows() if row.what == "skipped"]
     assert skipped
     assert "older than what is deployed" in skipped[-1].fields["reason"]
+
+
+def test_a_delivery_that_we_cannot_cope_with_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*arguments: object) -> object:
+        if arguments[2] == "bad":
+            raise ValueError("a bug of ours")
+        return plan_delivery(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(merge, "plan_delivery", bug)
+    world.deliver(world.first, delivery="bad")
+    world.clock.move(0.1)
+    world.deliver(world.first)
+    assert sorted(plan_owed(world.given)) == [PRODUCTION, STAGING]
+    assert world.given.store.deliveries.owed(before=after(1000)) == ()
+    assert "failed" in [row.what for row in world.given.store.audit.rows()]
+
+
+def test_a_forge_that_left_the_settings_is_ignored(world: World) -> None:
+    delivery = Delivery("gone", "d1", (), b"{}", world.clock())
+    world.given.store.arrivals.take(delivery, owed=True, what="accepted")
+    assert plan_owed(world.given) == []
+    assert world.given.store.deliveries.owed(before=after(1000)) == ()
+
+
+def test_a_forced_push_back_is_deployed(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    world.commit("a mistake")
+    mistake = repositories.tip(world.repository)
+    world.plan(mistake)
+    world.deploy(STAGING)
+    repositories.rewind(world.repository, world.first)
+    world.given.mirror(world.given.settings.environment(STAGING)).fetch("main")
+    world.plan(world.first)
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    assert queued.commit == world.first
+
+
+def test_a_merge_that_is_planned_after_a_newer_one_says_so_on_its_commit(world: World) -> None:
+    newer = world.commit("ahoy")
+    world.plan(newer)
+    world.deploy(STAGING)
+    world.plan(world.first)
+    late = world.latest(STAGING, world.first)
+    assert late.state is State.SUPERSEDED
+    assert "older than what is deployed" in late.summary
+
+
+def test_what_cannot_be_planned_does_not_end_what_is_running(world: World) -> None:
+    world.plan(world.first)
+    (running,) = world.given.store.deployments.queued(STAGING)
+    shutil.move(world.repository, f"{world.repository}-away")
+    shutil.rmtree(world.given.data)
+    world.plan(world.first)
+    found = world.given.store.deployments.get(running.id)
+    assert found is not None
+    assert not found.state.final

@@ -5,6 +5,7 @@ import secrets
 from rq.registry import ScheduledJobRegistry
 
 from deployer.model import State
+from deployer.retries import REPORTS as REPORTS_BUDGET
 from jobs.queue import REPORTS
 from tests.examples import STAGING, after, deployment
 from tests.forges.recording import Answer
@@ -56,12 +57,22 @@ def test_a_forge_that_is_away_is_told_later_and_the_deployment_is_untouched(worl
     assert world.posted()[-1] == ("deploy/staging", "success", "done")
 
 
-def test_a_forge_that_refuses_is_not_asked_again_and_the_log_says_so(world: World) -> None:
+def test_a_refusal_is_asked_again_too_because_a_token_may_be_just_being_rotated(world: World) -> None:
+    queue(world)
+    world.forge.answer = Answer(401, {"message": "Bad credentials"})
+    world.report(STAGING, COMMIT)
+    assert scheduled(world) == 1
+    world.forge.answer = Answer(201, {})
+    world.report(STAGING, COMMIT)
+    assert world.posted()[-1] == ("deploy/staging", "pending", "on its way")
+
+
+def test_after_the_last_try_the_log_says_so(world: World) -> None:
     queue(world)
     world.forge.answer = Answer(403, {"message": "Resource not accessible"})
-    world.report(STAGING, COMMIT)
-    assert scheduled(world) == 0
-    assert world.given.store.deployments.unreported(before=after(1000)) == ()
+    for _ in range(REPORTS_BUDGET.attempts):
+        world.report(STAGING, COMMIT)
+    assert world.given.store.deployments.unreported(before=after(100_000)) == ()
     assert "report: not posted: " in world.given.store.deployments.log_lines("a1")[-1]
     assert ("reports_failed", {"forge": "github"}, 1) in world.given.store.counters.all()
 

@@ -95,7 +95,10 @@ def test_the_root_of_the_repository_can_be_an_overlay(root: Path) -> None:
             f"accumulating resources: security; file 'deploy/base/config.yaml' is not in or below '{OVERLAY}'",
         ),
         ("resorces: []\n", 'invalid Kustomization: json: unknown field "resorces"'),
-        ("resources: [\n", "invalid Kustomization: yaml: line 1: did not find expected node content"),
+        (
+            "resources: [\n",
+            f"{OVERLAY}/kustomization.yaml: cannot be read: line 2, column 1: did not find expected node content",
+        ),
         ("", "kustomization.yaml is empty"),
         (
             "resources: [https://192.0.2.1/x.yaml]\n",
@@ -357,3 +360,22 @@ def test_a_program_that_cannot_be_started_may_work_later(root: Path, monkeypatch
     write(root, GOOD)
     with pytest.raises(Temporary, match="could not be started"):
         kustomize.render(root, OVERLAY)
+
+
+@pytest.mark.parametrize(
+    "kustomization",
+    [
+        "resources: [secret.yaml]\n",
+        "patchesStrategicMerge: ['stringData: {a: hunter2}']\n",
+        "resources: [anchor.yaml]\n",
+        "resources: [keys.yaml]\n",
+    ],
+)
+def test_a_reason_never_quotes_a_value(root: Path, kustomization: str) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"
+    files = {
+        "secret": secret + "stringData: {a: !!int hunter2}\n",
+        "anchor": secret + "stringData: {a: *hunter2}\n",
+        "keys": secret + "stringData: {? {hunter2: x} : y}\n",
+    }
+    assert "hunter2" not in refused(root, overlay(kustomization, **files))

@@ -79,9 +79,42 @@ def test_beginning_and_end_owe_a_report(store: Store) -> None:
 
 def test_the_end_is_written_with_its_time(store: Store) -> None:
     store.deployments.queue(FIRST)
-    ended = store.deployments.finish(FIRST, State.SUCCEEDED, "2 objects, 1 changed", at=after(5))
+    assert store.deployments.finish(FIRST, State.SUCCEEDED, "2 objects, 1 changed", at=after(5))
     expected = replace(FIRST, state=State.SUCCEEDED, summary="2 objects, 1 changed", finished_at=after(5))
-    assert ended == expected == store.deployments.get("a1")
+    assert store.deployments.get("a1") == expected
+
+
+def test_it_ends_once(store: Store) -> None:
+    store.deployments.queue(FIRST)
+    assert store.deployments.finish(FIRST, State.SUPERSEDED, "superseded", at=after(5))
+    assert not store.deployments.finish(FIRST, State.SUCCEEDED, "2 objects", at=after(6))
+    found = store.deployments.get("a1")
+    assert found is not None
+    assert (found.state, found.summary, found.finished_at) == (State.SUPERSEDED, "superseded", after(5))
+    assert store.environments.get(STAGING).deployed is None
+
+
+def test_it_is_not_ended_by_a_worker_whose_lease_is_somebody_elses(store: Store, redis: Redis) -> None:
+    store.deployments.queue(FIRST)
+    with store.leases.hold("x") as lease:
+        assert lease is not None
+        redis.set(lease.key, "999")
+        assert not store.deployments.finish(FIRST, State.SUCCEEDED, "2 objects", at=after(5), lease=lease)
+        redis.set(lease.key, lease.token)
+        assert store.deployments.finish(FIRST, State.SUCCEEDED, "2 objects", at=after(5), lease=lease)
+
+
+def test_an_end_that_came_while_the_forge_was_being_told_of_the_beginning_is_still_owed(store: Store) -> None:
+    store.deployments.queue(FIRST)
+    store.deployments.finish(FIRST, State.SUCCEEDED, "2 objects", at=after(5))
+    store.deployments.reported(FIRST)  # what was told is what it was before
+    assert store.deployments.unreported(before=after(6)) == ((STAGING, COMMIT),)
+
+
+def test_an_id_that_is_none_names_no_other_record(store: Store) -> None:
+    store.deployments.queue(FIRST)
+    store.deployments.log("a1", "line", at=after(1))
+    assert store.deployments.get("a1:log") is None
 
 
 def test_newest_first_of_one_environment_and_of_all(store: Store) -> None:

@@ -55,3 +55,13 @@ def test_letting_go_leaves_a_successors_lease_alone(redis: Redis) -> None:
         redis.delete("deployer:lease:x")
         redis.set("deployer:lease:x", "999")
     assert redis.get("deployer:lease:x") == b"999"
+
+
+def test_a_holder_that_was_stopped_for_too_long_knows_it_by_its_own_clock(redis: Redis) -> None:
+    leases = Leases(redis, seconds=30)
+    with leases.hold("x") as lease:
+        assert lease is not None
+        lease.check()
+        lease.ends = time.monotonic() - 1  # as if the process had been stopped meanwhile
+        with pytest.raises(LeaseLost):
+            lease.check()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from deployer.model import CommitStatus, StatusState
+from deployer.model import CommitStatus, State, StatusState
 from deployer.store import Store
 from deployer.store.environments import EnvironmentState
 from tests.examples import COMMIT, NEWER, STAGING, after, deployment
@@ -14,9 +14,12 @@ def test_an_environment_begins_with_nothing_and_remembers_what_it_runs(store: St
     assert store.environments.get(STAGING) == EnvironmentState()
     store.environments.begin(deployment("a1"))
     assert store.environments.get(STAGING) == EnvironmentState(COMMIT, None, "a1")
-    store.environments.deployed(deployment("a1"))
+    store.deployments.finish(deployment("a1"), State.SUCCEEDED, "done", at=after(1))
     store.environments.begin(deployment("a2", commit=NEWER))
-    assert store.environments.get(STAGING) == EnvironmentState(NEWER, COMMIT, "a2")
+    store.deployments.finish(deployment("a2", commit=NEWER), State.FAILED, "not done", at=after(2))
+    state = store.environments.get(STAGING)
+    assert state == EnvironmentState(NEWER, COMMIT, "a2")
+    assert state.commits == (COMMIT, NEWER)
 
 
 def test_only_the_very_same_status_counts_as_posted(store: Store) -> None:

@@ -129,7 +129,7 @@ def test_it_can_only_be_read(client: FlaskClient) -> None:
 def test_every_environment_is_listed_also_one_that_never_ran(client: FlaskClient, store: Store) -> None:
     ran = queue(store, "a1", STAGING, seconds=0)
     store.environments.begin(ran)
-    store.environments.deployed(ran)
+    store.deployments.finish(ran, State.SUCCEEDED, "done", at=after(1))
     store.environments.begin(replace(ran, id="a2", commit=NEWER))
     answer = get(client, "/environments")
     assert list(answer) == ["environments"]

@@ -150,14 +150,22 @@ def test_a_wrong_value_where_a_name_belongs_is_malformed(value: object) -> None:
 @pytest.mark.parametrize("value", [*BAD, "0" * 40, "A" * 40, "a" * 39, "main"], ids=lambda value: repr(value)[:20])
 def test_a_merge_to_anything_but_a_full_commit_is_malformed(value: object) -> None:
     fast_forward = recorded("gitlab_merge_request_fast_forward")
-    for delivery in (
-        with_attributes(MERGED, merge_commit_sha=value),
-        with_attributes(fast_forward, squash_commit_sha=value),
+    deliveries = [
         with_attributes(fast_forward, last_commit={"id": value}),
         with_attributes(fast_forward, last_commit=value),
-    ):
+    ]
+    if value != "":  # which is how some versions write that there is none
+        deliveries.append(with_attributes(MERGED, merge_commit_sha=value))
+        deliveries.append(with_attributes(fast_forward, squash_commit_sha=value))
+    for delivery in deliveries:
         with pytest.raises(Malformed):
             delivery.event()
+
+
+def test_an_empty_commit_is_no_commit() -> None:
+    name = "gitlab_merge_request_fast_forward"
+    event = with_attributes(recorded(name), merge_commit_sha="", squash_commit_sha="").event()
+    assert event == recorded(name).event()
 
 
 @pytest.mark.parametrize("commits", [7, {}, "x", [None], [[]], [7], [{"id": 7}]])
