@@ -126,6 +126,13 @@ class MergePlan:
         except SettingsError as error:
             self._refuse(f"settings: {error}")
         self.given.store.deliveries.planned(self.delivery.forge, self.delivery.id)
+        log.info(
+            "plan",
+            forge=self.delivery.forge,
+            delivery=self.delivery.id,
+            commit=self.merge.commit,
+            environments=[str(key) for key in planned],
+        )
         return planned
 
     def _tip(self, mirror: Mirror) -> str:

@@ -90,8 +90,7 @@ def _take(here: Context, forge: str, received: Received, body: bytes) -> Respons
 def _accept(here: Context, delivery: Delivery, merge: Merge) -> ResponseReturnValue:
     known = {"repository": merge.repository, "commit": merge.commit, "actor": merge.actor}
     if here.store.arrivals.take(delivery, owed=True, what="accepted", **known):
-        here.queues.plan()
-    log.info("webhook", forge=delivery.forge, delivery=delivery.id, result="accepted", commit=merge.commit)
+        here.queues.plan()  # the worker's log begins where this ends; the audit has both
     return _answer(HTTPStatus.ACCEPTED, "accepted", f"{merge.commit[:12]} is now the tip of {merge.branch}")
 
 
