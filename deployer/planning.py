@@ -47,6 +47,8 @@ class Known:
     """The newest deployment of the merged commit to this environment."""
     is_tip: bool = True
     """The branch ends with the merged commit."""
+    rolled_back: bool = False
+    """What the environment was last told to run is what somebody went back to."""
 
 
 def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | Skip:
@@ -62,11 +64,18 @@ def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | S
         return Trigger.MERGE
     if receipt is not None and _replayed(receipt, known.last):
         return Trigger.REPLAY
+    return _again(commit, known=known, last=known.last)
+
+
+def _again(commit: str, *, known: Known, last: Deployment) -> Trigger | Skip:
+    """Whether another delivery of a commit whose deployment has ended deploys it again: if a forced push went back."""
     if known.deployed == commit:
         return Skip("already deployed")
-    if known.last.state is State.FAILED or not known.is_tip:
-        return Skip(f"already ended: {known.last.summary}")
-    return Trigger.MERGE  # a forced push went back to it
+    if known.rolled_back:
+        return Skip("rolled back; a new merge or a replay goes ahead again")
+    if last.state is State.FAILED or not known.is_tip:
+        return Skip(f"already ended: {last.summary}")
+    return Trigger.MERGE
 
 
 def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]) -> Deployment:

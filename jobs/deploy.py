@@ -32,6 +32,9 @@ from jobs.resources import Resources, resources
 
 log = structlog.get_logger()
 
+DEATHS = 3
+"""A deployment that takes its worker along this often is not tried again."""
+
 
 def deploy(key: str) -> None:
     """Run what is queued for an environment; safe to run any number of times, and at once."""
@@ -46,8 +49,11 @@ def deploy_with(given: Resources, key: EnvironmentKey) -> None:
     with given.store.leases.hold(str(key)) as lease:
         if lease is None:
             return
+        seen = {deployment.id for deployment in given.store.deployments.queued(key)}
         delay = _run_newest(given, key, lease)
-    if given.store.deployments.queued(key):
+    if queued := given.store.deployments.queued(key):
+        if not {deployment.id for deployment in queued} <= seen:
+            delay = 0  # what came meanwhile does not wait for the next try of what was there before
         given.store.deployments.postpone(key, due=given.clock() + timedelta(seconds=delay))
         given.queues.deploy(key, delay=delay)
 
@@ -110,6 +116,7 @@ class Turn:
             self._finish(deployment, State.FAILED, f"settings: {error}")
         except JobTimeoutException:
             self._finish(deployment, State.FAILED, "took longer than a deployment may (30 minutes), stopped")
+            raise  # this job's time is up; the clock has the rest of the queue looked at
         except RedisError:
             raise  # nothing can be written down now; the clock finds the deployment when Redis is back
         except Exception as error:
@@ -130,6 +137,10 @@ class Turn:
         if reason := overtaken(chosen, runs=runs, ahead=partial(mirror.is_ahead, branch=branch)):
             self._finish(chosen, State.SUPERSEDED, reason)
             return
+        if self.given.store.deployments.begun(chosen) > DEATHS:
+            self._finish(chosen, State.FAILED, f"its worker died {DEATHS} times while deploying it (out of memory?)")
+            return
+        self.lease.confirm()
         self.given.store.environments.begin(chosen)
         self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY)
         progress = Progress(chosen, store=self.given.store, clock=self.given.clock)
@@ -142,7 +153,12 @@ class Turn:
         finish(self.given, deployment, state, summary, lease=self.lease)
 
     def _failed(self, deployment: Deployment, failure: Failure) -> float:
+        try:
+            self.lease.confirm()
+        except LeaseLost:
+            return 0
         if isinstance(failure, Temporary):
+            self.given.store.deployments.postponed(deployment)
             attempt = self.given.store.deployments.attempt(deployment)
             delay = DEPLOYMENTS.delay(attempt, failure, dice=random.random)
             if delay is not None:

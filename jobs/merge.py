@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 from redis.exceptions import RedisError
+from rq.timeouts import JobTimeoutException
 
 from deployer.intake import Intake, Request
 from deployer.model import (
@@ -58,8 +59,8 @@ def plan_owed(given: Resources) -> list[EnvironmentKey]:
     while claimed := given.store.deliveries.claim(at=given.clock(), until=given.clock() + CLAIM):
         try:
             found |= dict.fromkeys(plan_delivery(given, *claimed))
-        except RedisError:
-            raise  # nothing can be written down now; what is owed is planned when Redis is back
+        except (RedisError, JobTimeoutException):
+            raise  # nothing can be written down now, or this job's time is up: what is owed is due again in a while
         except Exception:
             _give_up(given, *claimed)  # one delivery that we cannot cope with must not hold up the others
     return list(found)
@@ -168,7 +169,14 @@ class MergePlan:
         branch = self.merge.branch
         ahead = next((runs for runs in state.commits if mirror.is_ahead(runs, commit, branch=branch)), None)
         last = self.given.store.deployments.latest(environment.key, commit)
-        return Known(state.deployed, ahead, last, is_tip=last is None or mirror.tip(branch) == commit)
+        current = self.given.store.deployments.get(state.deployment) if state.deployment else None
+        return Known(
+            state.deployed,
+            ahead,
+            last,
+            is_tip=last is None or mirror.tip(branch) == commit,
+            rolled_back=current is not None and current.trigger is Trigger.ROLLBACK,
+        )
 
     def _postponed(self, fault: Temporary) -> bool:
         forge, delivery_id = self.delivery.forge, self.delivery.id

@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import click
+import structlog
 from redis import Redis
 from rq import Worker
 from rq.serializers import JSONSerializer
@@ -23,8 +24,11 @@ import jobs.merge
 import jobs.report  # noqa: F401 - all imported before the fork, so that no job pays for it
 from deployer.logs import configure
 from deployer.settings import SettingsError
+from deployer.source import kustomize
 from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
 from jobs.resources import resources
+
+log = structlog.get_logger()
 
 WORKING = (MERGES, DEPLOYMENTS)
 REPORTING = (REPORTS,)
@@ -69,6 +73,8 @@ def main(workers: int) -> None:
         given = resources()
     except SettingsError as error:
         sys.exit(str(error))
+    if not kustomize.has_no_network():
+        log.warning("kustomize runs with this machine's network: unshare(1) is not there or not allowed")
     Pool(workers=workers, redis=given.redis).start(logging_level="WARNING")
 
 

@@ -43,6 +43,10 @@ _QUOTATIONS: Final = (
         ),
         r"\1 (not shown)",
     ),
+    (  # and so is a generator or transformer
+        re.compile(r"(loading (?:generator|transformer|validator) plugins): (?![\w./' -]+(?::|$)).*", re.DOTALL),
+        r"\1 (not shown)",
+    ),
     (re.compile(r"(patch from) \[.*", re.DOTALL), r"\1 what is given"),
     (re.compile(r"(: node contents):.*", re.DOTALL), r"\1 not shown"),
     (re.compile(r"(: line) \[[\d ]*\] (has invalid utf8 bytes) : .*", re.DOTALL), r"\1 \2"),
@@ -72,6 +76,8 @@ def failure(error: ProgramFailed, *, root: Path, overlay: str, limits: Limits) -
     """
     if reason := _beyond(error, limits):
         return Permanent(f"kustomize {reason} for {overlay} and was stopped", stage=Stage.RENDER)
+    if error.stderr.startswith("unshare: "):
+        return Temporary(f"kustomize could not be started: {error.stderr.strip()[:200]}", stage=Stage.RENDER)
     if crash := _CRASH.search(error.stderr):
         return Permanent(f"kustomize crashed: {crash['what'][:200]}", stage=Stage.RENDER)
     if reason := explain(error.stderr, root=root):

@@ -32,7 +32,7 @@ _GO: Final = {
     "MALLOC_ARENA_MAX": "1",  # arenas are per thread and would take up the address space
 }
 _DEAD_PROXY: Final = "http://127.0.0.1:0"
-"""A proxy that never answers: kustomize has no flag against remote bases over HTTP."""
+"""A proxy that never answers, for systems that do not let us take the network away: kustomize has no flag for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,29 @@ def render(root: Path, overlay: str, *, limits: process.Limits = LIMITS) -> byte
     refuse_outside(root, folder, names=FILE_NAMES)
     renderer = _renderer()
     try:
-        return _run((*renderer.build, str(folder)), cwd=Path("/"), limits=limits)
+        return _run((*_without_network(), *renderer.build, str(folder)), cwd=Path("/"), limits=limits)
     except process.ProgramFailed as error:
         # Not chained: what kustomize printed may quote a Secret, and a traceback would show all of it.
         raise complaint.failure(error, root=root, overlay=overlay, limits=limits) from None
+
+
+def has_no_network() -> bool:
+    """Whether this system lets us take the network away from kustomize, loopback included."""
+    return bool(_without_network())
+
+
+@functools.cache
+def _without_network() -> tuple[str, ...]:
+    """What to put before a command so that it runs in a network namespace of its own (`man 1 unshare`), if allowed."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return ()
+    command = (unshare, "--map-root-user", "--net", "--")
+    try:
+        _run((*command, unshare, "--version"), cwd=Path("/"), limits=LIMITS)
+    except process.ProgramFailed:
+        return ()
+    return command
 
 
 def version() -> str:

@@ -175,13 +175,15 @@ class Mirror:
         return self._ancestry[newer, older]
 
     def is_ahead(self, newer: str, older: str, *, branch: str) -> bool:
-        """Whether going from `newer` to `older` would be a step back along `branch`, as last fetched: it contains both,
-        and they are not the same. What a forced push took off the branch is ahead of nothing.
+        """Whether going from `newer` to `older` would be a step back along `branch`: it contains both, and they are not
+        the same. What a forced push took off the branch is ahead of nothing; where it matters, the branch is fetched.
 
         Raises:
-            Permanent, Temporary: as `contains` and `tip`.
+            Permanent, Temporary: as `contains` and `fetch`.
         """
-        return newer != older and self.contains(newer, older) and self.contains(self.tip(branch), newer)
+        if newer == older or not self.contains(newer, older):
+            return False
+        return self.contains(self.fetch(branch), newer)
 
     def commit_title(self, commit: str) -> str:
         """The first line of a commit's message, at most 200 characters.

@@ -41,6 +41,7 @@ class Deployments:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._queue = redis.register_script(scripts.QUEUE)
+        self._advance = redis.register_script(scripts.ADVANCE)
         self._finish = redis.register_script(scripts.FINISH)
         self._reported = redis.register_script(scripts.REPORTED)
 
@@ -100,9 +101,17 @@ class Deployments:
         self._redis.zadd(_WAITING, {str(key): due.timestamp()}, xx=True)
 
     def advance(self, deployment: Deployment, state: State, summary: str) -> Deployment:
-        """Write what a deployment is doing now (not its end)."""
-        self._redis.hset(_record(deployment.id), mapping={"state": state.value, "summary": summary})
+        """Write what a deployment is doing now (not its end). One that has ended stays as it is."""
+        self._advance(keys=[_record(deployment.id)], args=[state.value, summary])
         return replace(deployment, state=state, summary=summary)
+
+    def begun(self, deployment: Deployment) -> int:
+        """Count one more beginning of a deployment and return the count since it last ended or was postponed."""
+        return int(self._redis.hincrby(_record(deployment.id), "begun", 1))
+
+    def postponed(self, deployment: Deployment) -> None:
+        """A try at a deployment came to its end, if not to a good one."""
+        self._redis.hdel(_record(deployment.id), "begun")
 
     def finish(
         self, deployment: Deployment, state: State, summary: str, *, at: datetime, lease: Lease | None = None

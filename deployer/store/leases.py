@@ -58,9 +58,13 @@ class Lease:
         if now > self.ends:
             raise LeaseLost(self.name)
         if now > self._asked + 1:
-            if not self._leases.holds(self):
-                raise LeaseLost(self.name)
+            self.confirm()
             self._asked = now
+
+    def confirm(self) -> None:
+        """Ask Redis, and raise LeaseLost unless the lease is still held by this holder."""
+        if not self._leases.holds(self):
+            raise LeaseLost(self.name)
 
 
 class Leases:

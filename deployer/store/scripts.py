@@ -19,6 +19,13 @@ redis.call('SET', KEYS[8], ARGV[1])
 return ARGV[1]
 """
 
+# KEYS: deployment  ARGV: state, summary
+ADVANCE = """
+if redis.call('HEXISTS', KEYS[1], 'finished_at') == 1 then return 0 end
+redis.call('HSET', KEYS[1], 'state', ARGV[1], 'summary', ARGV[2])
+return 1
+"""
+
 # One step, so that a deployment ends once, and never by the hand of a worker whose lease is somebody else's.
 # KEYS: deployment, lease, queue, active, unreported, environment, waiting
 # ARGV: token (empty without a lease), state, summary, finished_at, id, due, report, deployed commit or nothing, key
@@ -27,6 +34,7 @@ if redis.call('HEXISTS', KEYS[1], 'finished_at') == 1 then return 0 end
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'summary', ARGV[3], 'finished_at', ARGV[4])
 if ARGV[8] ~= '' then redis.call('HSET', KEYS[6], 'deployed', ARGV[8]) end
+redis.call('HDEL', KEYS[1], 'report_attempts')
 redis.call('LREM', KEYS[3], 0, ARGV[5])
 if redis.call('GET', KEYS[4]) == ARGV[5] then redis.call('DEL', KEYS[4]) end
 redis.call('ZADD', KEYS[5], ARGV[6], ARGV[7])

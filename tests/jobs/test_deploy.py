@@ -3,10 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from rq import Queue
 
 from deployer.cluster.connection import connect
-from deployer.model import Action, Stage, State, Trigger
+from deployer.model import Action, Stage, State, Temporary, Trigger
 from deployer.pipeline import Pipeline
+from jobs.deploy import DEATHS
+from jobs.queue import DEPLOYMENTS
 from tests import repositories
 from tests.examples import STAGING, deployment
 from tests.jobs.world import World
@@ -201,3 +204,52 @@ def test_a_worker_that_ends_too_late_changes_nothing_of_what_its_successor_did(
     assert world.latest(STAGING, newer).state is State.SUCCEEDED
     assert world.given.store.environments.get(STAGING).deployed == newer
     assert world.latest(STAGING, world.first).state is State.SUPERSEDED
+
+
+def test_a_worker_that_fails_too_late_reopens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.plan(world.first)
+    run = Pipeline.run
+
+    def overtaken(self: Pipeline, commit: str) -> object:
+        monkeypatch.setattr(Pipeline, "run", run)
+        world.given.redis.delete(f"deployer:lease:{STAGING}")
+        world.deploy(STAGING)
+        raise Temporary("connection reset", stage=Stage.APPLY)
+
+    monkeypatch.setattr(Pipeline, "run", overtaken)
+    world.deploy(STAGING)
+    assert world.latest(STAGING, world.first).state is State.SUCCEEDED
+
+
+def test_a_deployment_that_keeps_killing_its_worker_is_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(Pipeline, "run", die)
+    world.plan(world.first)
+    for _ in range(DEATHS):
+        with pytest.raises(Killed):
+            world.deploy(STAGING)
+    world.deploy(STAGING)
+    found = world.latest(STAGING, world.first)
+    assert found.state is State.FAILED
+    assert found.summary.startswith("its worker died 3 times")
+
+
+def test_a_newer_merge_does_not_wait_for_the_retry_of_an_older_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.plan(world.first)
+    run = Pipeline.run
+
+    def busy(self: Pipeline, commit: str) -> object:
+        monkeypatch.setattr(Pipeline, "run", run)
+        world.plan(world.commit("newer"))
+        raise Temporary("come back later", stage=Stage.APPLY, retry_after=900)
+
+    monkeypatch.setattr(Pipeline, "run", busy)
+    world.deploy(STAGING)
+    assert Queue(DEPLOYMENTS, connection=world.given.redis).count == 1

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from rq import Queue
+from rq.timeouts import JobTimeoutException
 
 from deployer.model import Delivery, State, Trigger
 from deployer.retries import DEPLOYMENTS
@@ -12,7 +13,7 @@ from jobs import merge
 from jobs.merge import plan_delivery, plan_owed
 from jobs.queue import MERGES, REPORTS
 from tests import repositories
-from tests.examples import PRODUCTION, STAGING, after
+from tests.examples import PRODUCTION, STAGING, after, deployment
 from tests.jobs.world import World
 
 
@@ -140,7 +141,6 @@ def test_a_forced_push_back_is_deployed(world: World) -> None:
     world.plan(mistake)
     world.deploy(STAGING)
     repositories.rewind(world.repository, world.first)
-    world.given.mirror(world.given.settings.environment(STAGING)).fetch("main")
     world.plan(world.first)
     (queued,) = world.given.store.deployments.queued(STAGING)
     assert queued.commit == world.first
@@ -165,3 +165,42 @@ def test_what_cannot_be_planned_does_not_end_what_is_running(world: World) -> No
     found = world.given.store.deployments.get(running.id)
     assert found is not None
     assert not found.state.final
+
+
+def test_an_older_commit_is_known_as_such_even_if_our_mirror_is_behind(world: World) -> None:
+    mirror = world.given.mirror(world.given.settings.environment(STAGING))
+    mirror.fetch("main")
+    repositories.branch(world.repository, "develop")
+    newer = world.commit("newer")
+    mirror.fetch("develop")
+    repositories.switch(world.repository, "main")
+    repositories.git(world.repository, "merge", "--ff-only", "develop")
+    state = {"deployed": newer, "desired": newer}  # by a worker with a mirror of its own
+    world.given.redis.hset(f"deployer:environment:{STAGING}", mapping=state)
+    world.plan(world.first)
+    assert world.latest(STAGING, world.first).state is State.SUPERSEDED
+
+
+def test_a_job_whose_time_is_up_drops_no_delivery(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*_: object) -> None:
+        raise JobTimeoutException("too long")
+
+    world.deliver(world.first)
+    monkeypatch.setattr(merge, "plan_delivery", slow)
+    with pytest.raises(JobTimeoutException):
+        plan_owed(world.given)
+    assert world.given.store.deliveries.owed(before=after(10_000))
+
+
+def test_another_event_of_what_was_rolled_back_does_not_bring_it_back(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    bad = world.commit("bad")
+    world.plan(bad)
+    world.deploy(STAGING)
+    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
+    world.given.store.deployments.queue(back)
+    world.deploy(STAGING)
+    world.plan(bad)
+    assert world.given.store.deployments.queued(STAGING) == ()
+    assert world.given.store.environments.get(STAGING).deployed == world.first

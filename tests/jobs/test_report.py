@@ -83,3 +83,13 @@ def test_two_at_once_do_not_overtake_each_other(world: World) -> None:
         world.report(STAGING, COMMIT)
     assert world.posted() == []
     assert scheduled(world) == 1
+
+
+def test_the_final_state_has_a_budget_of_its_own(world: World) -> None:
+    queue(world)
+    world.forge.answer = Answer(502)
+    for _ in range(REPORTS_BUDGET.attempts - 1):
+        world.report(STAGING, COMMIT)
+    world.given.store.deployments.finish(deployment(commit=COMMIT), State.SUCCEEDED, "done", at=after(3))
+    world.report(STAGING, COMMIT)
+    assert world.given.store.deployments.unreported(before=after(100_000)) == ((STAGING, COMMIT),)
