@@ -61,7 +61,17 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self) -> tuple[int, float]:
-        """Status and seconds of one request."""
+        """Status and seconds of one request. One that the server has closed for being idle is opened again."""
+        reused = self._streams is not None
+        try:
+            return await self._send()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            if not reused:
+                raise
+            self._streams = None
+            return await self._send()
+
+    async def _send(self) -> tuple[int, float]:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._target.host, self._target.port)
         reader, writer = self._streams
