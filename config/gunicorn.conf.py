@@ -7,7 +7,7 @@ import os
 
 bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104 - behind a proxy
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-worker_class = "deployer.deadline.DeadlineWorker"
+worker_class = "deployer.web_worker.WebWorker"
 threads = 64
 keepalive = 5
 timeout = 30

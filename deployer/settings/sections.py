@@ -6,6 +6,7 @@ is reported together with every other mistake.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
@@ -235,7 +236,7 @@ class Settings(Section):
     repositories: tuple[RepositorySettings, ...]
     """What is deployed. A repository may be here several times, once for each of its branches."""
 
-    @property
+    @cached_property
     def environments(self) -> tuple[Environment, ...]:
         """Every environment of every repository, in the order of the file."""
         return tuple(entry.environment(name) for entry in self.repositories for name in entry.environments)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from redis import Redis
+from redis import Connection, Redis
+from redis.exceptions import ResponseError
 
 from deployer.model import Delivery
 from deployer.store import audit, counters, deliveries
@@ -37,7 +38,7 @@ class _Arrival:
     """What one caller waits for: the arguments of the script, then its answer or why there is none."""
 
     def __init__(self, keys: tuple[str, ...], arguments: tuple[str | bytes | int | float, ...]) -> None:
-        self.command = (_TAKE, len(keys), *keys, *arguments)
+        self.command = ("EVAL", _TAKE, len(keys), *keys, *arguments)
         self.answer: object = None
         self.written = False
 
@@ -77,14 +78,33 @@ class Arrivals:
     def _write_all(self) -> None:
         arrivals = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
-            with self._redis.pipeline(transaction=False) as pipe:
-                for arrival in arrivals:
-                    pipe.execute_command("EVAL", *arrival.command)  # type: ignore[no-untyped-call]
-                answers = pipe.execute(raise_on_error=False)
+            answers = self._send([arrival.command for arrival in arrivals])
         except BaseException as error:
             answers = [error] * len(arrivals)  # the others, too, wait for an answer
         for arrival, answer in zip(arrivals, answers, strict=True):
             arrival.answer, arrival.written = answer, True
+
+    def _send(self, commands: Sequence[tuple[object, ...]]) -> list[object]:
+        """Send commands in one go. What redis-py does in a pipeline beyond this costs as much as all of it."""
+        pool = self._redis.connection_pool
+        connection = pool.get_connection()
+        try:
+            packed = connection.pack_commands(commands)  # type: ignore[no-untyped-call]
+            connection.send_packed_command(packed)  # type: ignore[no-untyped-call]
+            return [_answer(connection) for _ in commands]
+        except BaseException:
+            # Or the next command would read an answer to one of these.
+            connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+        finally:
+            pool.release(connection)
+
+
+def _answer(connection: Connection) -> object:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
 
 
 def _arrival(delivery: Delivery, *, owed: bool, what: str, fields: Mapping[str, str | None]) -> _Arrival:

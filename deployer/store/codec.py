@@ -24,7 +24,7 @@ from deployer.model import (
 
 def write_time(at: datetime) -> str:
     """RFC 3339 in UTC with microseconds, as in `2026-11-23T10:00:00.000000Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def read_time(written: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 from redis import Redis
 
@@ -26,6 +27,7 @@ class Counters:
         return tuple((*json.loads(field), int(count)) for field, count in sorted(raw.items()))
 
 
+@lru_cache(maxsize=1024)
 def field(name: str, **labels: str) -> str:
     """How a count stands in the hash."""
     return json.dumps([name, labels], sort_keys=True)

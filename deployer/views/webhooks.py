@@ -12,14 +12,12 @@ from redis.exceptions import RedisError
 
 from deployer.model import Delivery, Ignored, Merge
 from deployer.planning import concerned
+from deployer.request_buffer import BODY_LIMIT
 from deployer.settings import ForgeSettings, SecretUnavailable
 from deployer.views.context import Context, context
 from deployer.webhooks.receive import Received, Refused, receive
 
 log = structlog.get_logger()
-
-BODY_LIMIT = 25 * 1024 * 1024
-"""Bytes; the most that GitHub sends: https://docs.github.com/en/webhooks/webhook-events-and-payloads"""
 
 RETRY_AFTER_SECONDS = "5"
 

@@ -156,7 +156,9 @@ def one_line(text: str, limit: int = LINE_LENGTH) -> str:
     """
     start = text.strip()[: 4 * limit]
     first = start.splitlines()[0] if start else ""
-    line = " ".join("".join(character if character.isprintable() else " " for character in first).split())
+    if not first.isprintable():
+        first = "".join(character if character.isprintable() else " " for character in first)
+    line = " ".join(first.split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 

@@ -54,7 +54,7 @@ def receive(  # noqa: PLR0913 - a request, and all that it is checked against
         case ForgeKind.GITLAB:
             verify_gitlab(names, body, tokens=webhook_secrets, signing_secrets=signing_secrets, now=now.timestamp())
             identity = gitlab.delivery_id(names, body)
-    return Received(delivery_id=identity, event=interpret(kind, names, body), kept_headers=kept(names))
+    return Received(delivery_id=identity, event=_event(kind, names, body), kept_headers=kept(names))
 
 
 def interpret(kind: ForgeKind, headers: Mapping[str, str], body: bytes) -> Event:
@@ -64,7 +64,10 @@ def interpret(kind: ForgeKind, headers: Mapping[str, str], body: bytes) -> Event
         UnsupportedMediaType: as `receive`.
         Malformed: as `receive`.
     """
-    names = lower_case(headers)
+    return _event(kind, lower_case(headers), body)
+
+
+def _event(kind: ForgeKind, names: Mapping[str, str], body: bytes) -> Event:
     match kind:
         case ForgeKind.GITHUB:
             return github.parse(names, body)

@@ -32,8 +32,11 @@ SECONDS = 1.0
 LATEST = SECONDS + 2
 """The watch looks once a second; the rest is for a busy machine."""
 THREADS = 4
+CONNECTIONS = 40
 LIMIT = 8192
+HELD = 20 * LIMIT
 PROMPT = 0.9 * SECONDS
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n"
 
 NO_CHUNKS = {
     "no number": b"zz\r\n{}\r\n0\r\n\r\n",
@@ -45,11 +48,15 @@ NO_CHUNKS = {
 GUNICORN = f"""
 import runpy
 
-import deployer.deadline
+import deployer.request_buffer
+import deployer.web_worker
 
 globals().update(runpy.run_path({str(CONFIG)!r}))
-deployer.deadline.SECONDS = {SECONDS}
+deployer.web_worker.SECONDS = {SECONDS}
+deployer.request_buffer.BODY_LIMIT = {LIMIT}
+deployer.web_worker.HELD = {HELD}
 threads = {THREADS}
+worker_connections = {CONNECTIONS}
 """
 WSGI = f"""
 import deployer.views.webhooks
@@ -180,25 +187,33 @@ def status(answer: bytes) -> int:
     return int(rest[:3])
 
 
-def slow_headers(web: Web) -> Trickle:
-    return Trickle(web.connect(), head("Content-Length: 2", body=b"{}"))
-
-
-def slow_body(web: Web, body: bytes) -> Trickle:
+def slow(web: Web, kind: str) -> Trickle:
+    """A client that sends slowly: its head, its body, a body in chunks, or the rest of a second request."""
+    body = json.dumps(PUSH).encode()
     client = web.connect()
-    client.sendall(head(f"Content-Length: {len(body)}", body=body))
+    match kind:
+        case "headers":
+            return Trickle(client, head("Content-Length: 2", body=b"{}"))
+        case "body":
+            client.sendall(head(f"Content-Length: {len(body)}", body=body))
+        case "chunks":
+            client.sendall(head("Transfer-Encoding: chunked", body=body))
+            return Trickle(client, chunked(body))
+        case "second":
+            client.sendall(HEALTH + HEALTH[:20])
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+            return Trickle(client, HEALTH[20:-1])
     return Trickle(client, body)
 
 
 @contextlib.contextmanager
 def trickles(web: Web, *kinds: str) -> Iterator[list[Trickle]]:
-    """One slow client for each kind: `headers` or `body`."""
-    body = json.dumps(PUSH).encode()
+    """One slow client for each kind."""
     with contextlib.ExitStack() as stack:
-        slow = [slow_headers(web) if kind == "headers" else slow_body(web, body) for kind in kinds]
-        for each in slow:
+        clients = [slow(web, kind) for kind in kinds]
+        for each in clients:
             stack.enter_context(each.client)
-        yield slow
+        yield clients
 
 
 def drip_until_cut(web: Web, slow: list[Trickle]) -> list[float]:
@@ -213,24 +228,64 @@ def drip_until_cut(web: Web, slow: list[Trickle]) -> list[float]:
     return waited
 
 
-@pytest.mark.parametrize("kind", ["headers", "body"])
+@pytest.mark.parametrize("kind", ["headers", "body", "chunks", "second"])
 def test_slow_clients_are_cut_off_and_others_are_served_meanwhile(
     web: Web, redis: Redis, store: Store, kind: str
 ) -> None:
-    with trickles(web, *[kind] * (THREADS - 1)) as slow:
-        waited = drip_until_cut(web, slow)
-        lasted = [each.lasted for each in slow if each.lasted is not None]
+    with trickles(web, *[kind] * (3 * THREADS)) as clients:
+        waited = drip_until_cut(web, clients)
+        lasted = [each.lasted for each in clients if each.lasted is not None]
     assert all(SECONDS - 0.1 < seconds < LATEST for seconds in lasted), lasted
     assert len(waited) > 5
     assert max(waited) < PROMPT
     assert list(store.audit.rows()) == []
 
 
-def test_slow_clients_in_every_thread_give_them_back_at_the_deadline(web: Web) -> None:
-    with trickles(web, *["headers", "body"] * (THREADS // 2)) as slow:
-        for each in slow:
-            each.drip()
-        assert web.healthy_within() < LATEST
+def test_more_slow_clients_than_connections_make_room_for_others(web: Web, redis: Redis, store: Store) -> None:
+    body = json.dumps(PUSH).encode()
+    with trickles(web, *["headers", "body"] * CONNECTIONS):
+        assert web.healthy_within() < PROMPT
+        assert status(web.exchange(head(f"Content-Length: {len(body)}", body=body), body)) == 202
+    assert web.healthy_within() < PROMPT
+
+
+def test_more_slow_bytes_than_may_be_held_make_room_for_others(web: Web, redis: Redis, store: Store) -> None:
+    body = json.dumps(PUSH).encode().ljust(LIMIT)
+    with contextlib.ExitStack() as stack:
+        for _ in range(2 * HELD // LIMIT):
+            client = stack.enter_context(web.connect())
+            client.sendall(head(f"Content-Length: {len(body)}", body=body) + body[:-1])
+        assert status(web.exchange(head(f"Content-Length: {len(body)}", body=body), body)) == 202
+        assert web.healthy_within() < PROMPT
+
+
+def test_slow_chunks_make_only_other_chunks_wait(web: Web, redis: Redis, store: Store) -> None:
+    body = json.dumps(PUSH).encode()
+    with trickles(web, "chunks", "chunks"):
+        for _ in range(2 * THREADS):
+            assert status(web.exchange(head(f"Content-Length: {len(body)}", body=body), body)) == 202
+        assert web.healthy_within() < PROMPT
+
+
+def test_requests_in_one_packet_are_answered_one_after_the_other(web: Web) -> None:
+    last = HEALTH.replace(b"Host: test", b"Host: test\r\nConnection: close")
+    assert web.exchange(HEALTH * 3 + last).count(b"HTTP/1.1 200 ") == 4
+
+
+def test_a_client_that_asks_before_it_sends_its_body_is_told_to(web: Web, redis: Redis, store: Store) -> None:
+    body = json.dumps(PUSH).encode()
+    with web.connect() as client:
+        client.sendall(head(f"Content-Length: {len(body)}", "Expect: 100-continue", body=body))
+        assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
+        client.sendall(body)
+        assert status(_rest(client)) == 202
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nxx"])
+def test_a_client_that_leaves_early_costs_nothing(web: Web, sent: bytes) -> None:
+    for _ in range(2 * CONNECTIONS):
+        with web.connect() as client:
+            client.sendall(sent)
     assert web.healthy_within() < PROMPT
 
 
