@@ -14,6 +14,7 @@ BODY_LIMIT = 25 * 1024 * 1024
 HEAD = 64 * 1024
 """Bytes of a head that is waited for; gunicorn itself accepts no more than about as much in lines of usual length."""
 
+_NEW_LINE = b"\r\n"
 _END = b"\r\n\r\n"
 
 
@@ -34,9 +35,6 @@ class RequestBuffer:
         self._needed: int | None = None
         self._unusual = False
 
-    def __len__(self) -> int:
-        return len(self._data)
-
     def feed(self, data: bytes) -> Arrival:
         """Add bytes and say how far the request has come."""
         seen = max(0, len(self._data) - len(_END))
@@ -48,15 +46,18 @@ class RequestBuffer:
         return Arrival.WHOLE if self._needed is not None and len(self._data) >= self._needed else Arrival.PARTIAL
 
     def take(self) -> bytes:
-        """All bytes that came, those after the request's end included."""
-        return bytes(self._data)
+        """All bytes that came, those after the request's end included. They are kept no longer here."""
+        taken, self._data = bytes(self._data), bytearray()
+        return taken
 
     def _look_for_head(self, start: int) -> None:
+        if self._data.startswith(_NEW_LINE):
+            start = max(start, len(_NEW_LINE))  # one empty line before a request is passed over (RFC 9112, 2.2)
         end = self._data.find(_END, start)
         if end < 0:
             self._unusual = len(self._data) > HEAD
             return
-        length = _body_length(bytes(self._data[:end]))
+        length = _body_length(bytes(self._data[:end]).removeprefix(_NEW_LINE))
         if length is None or length > BODY_LIMIT:
             self._unusual = True
         else:
@@ -65,9 +66,12 @@ class RequestBuffer:
 
 def _body_length(head: bytes) -> int | None:
     """Bytes of the body that belongs to `head` (RFC 9112, 6), or None when that takes more than one plain number."""
+    request_line, *lines = head.split(_NEW_LINE)
+    if request_line.count(b" ") != 2:
+        return None
     length = 0
     lengths = 0
-    for line in head.split(b"\r\n")[1:]:
+    for line in lines:
         name, _, value = line.partition(b":")
         match name.lower().strip():
             case b"content-length":

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,9 @@ SECONDS = 8.0
 HELD = 128 * 1024 * 1024
 """Bytes of requests that a process keeps at once, until they are answered."""
 
+LINGER = 2.0
+"""Seconds that a connection which is to be closed stays half open, so that its client can read the answer."""
+
 UNUSUAL_SHARE = 4
 """One in so many threads may be busy with requests that are read while they come."""
 
@@ -41,9 +45,23 @@ class _Incoming:
 
     conn: TConn
     buffer: RequestBuffer = field(default_factory=RequestBuffer)
+    held: int = 0
     deadline: float = field(default_factory=lambda: time.monotonic() + SECONDS)
     polled: bool = False
     waiting: bool = False
+
+
+class _Connection(TConn):
+    """gunicorn's connection, except that closing it gracefully does not make the loop wait for the client."""
+
+    linger: Callable[[_Connection], None]
+
+    def close(self, graceful: bool = False) -> None:
+        """Close it; gracefully: tell the client that nothing more comes, and leave the rest to the worker."""
+        if graceful:
+            self.linger(self)
+        else:
+            super().close()
 
 
 class WebWorker(ThreadWorker):
@@ -54,6 +72,7 @@ class WebWorker(ThreadWorker):
         self._incoming: dict[TConn, _Incoming] = {}
         self._received: dict[TConn, _Incoming] = {}
         self._held = 0
+        self._closing: dict[TConn, float] = {}
         self._unusual: set[TConn] = set()
         self._unusual_waiting: deque[_Incoming] = deque()
         self._deadlines: dict[TConn, float] = {}
@@ -73,7 +92,9 @@ class WebWorker(ThreadWorker):
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
             self._drop_longest()
-        self._receive(TConn(self.cfg, sock, address, listener.getsockname()))
+        conn = _Connection(self.cfg, sock, address, listener.getsockname())
+        conn.linger = self._linger
+        self._receive(conn)
 
     def on_client_socket_readable(self, conn: TConn, client: Any) -> None:  # noqa: ANN401 - gunicorn's socket
         """Take in the next request on a connection that was kept."""
@@ -84,7 +105,7 @@ class WebWorker(ThreadWorker):
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         """Close or keep a connection after an answer; what came behind the request is the beginning of the next one."""
         ahead = _read_ahead(conn, fs)
-        self._held -= len(self._received.pop(conn).buffer)
+        self._held -= self._received.pop(conn).held
         self._unusual.discard(conn)
         super().finish_request(conn, fs)
         if ahead and conn in self.keepalived_conns:
@@ -100,6 +121,12 @@ class WebWorker(ThreadWorker):
             if incoming.deadline > now:
                 break
             self._drop(incoming)
+        for conn, deadline in list(self._closing.items()):
+            if deadline > now:
+                break
+            self._closed(conn)
+        if self.nr_conns >= self.worker_connections:
+            self._drop_longest()
         super().murder_pending()
 
     def _receive(self, conn: TConn, ahead: bytes = b"") -> None:
@@ -113,6 +140,8 @@ class WebWorker(ThreadWorker):
             incoming.polled = True
 
     def _read(self, incoming: _Incoming, sock: Any) -> None:  # noqa: ANN401 - gunicorn's socket
+        if incoming.conn not in self._incoming:
+            return  # dropped a moment ago, for another one that became readable at the same time
         try:
             data = sock.recv(_CHUNK)
         except (BlockingIOError, InterruptedError):
@@ -126,6 +155,7 @@ class WebWorker(ThreadWorker):
 
     def _take_in(self, incoming: _Incoming, data: bytes) -> None:
         arrival = incoming.buffer.feed(data)
+        incoming.held += len(data)
         self._held += len(data)
         if arrival is Arrival.WHOLE:
             self._hand_over(incoming)
@@ -149,12 +179,14 @@ class WebWorker(ThreadWorker):
         self.enqueue_req(incoming.conn)
 
     def _drop_longest(self) -> None:
-        if self._incoming:
+        if self._closing:
+            self._closed(next(iter(self._closing)))
+        elif self._incoming:
             self._drop(next(iter(self._incoming.values())))
 
     def _drop(self, incoming: _Incoming) -> None:
         del self._incoming[incoming.conn]
-        self._held -= len(incoming.buffer)
+        self._held -= incoming.held
         if incoming.waiting:
             self._unusual_waiting.remove(incoming)
         self._leave_poller(incoming)
@@ -165,6 +197,36 @@ class WebWorker(ThreadWorker):
         if incoming.polled:
             self.poller.unregister(incoming.conn.sock)
             incoming.polled = False
+
+    def _linger(self, conn: TConn) -> None:
+        """Close our half, and throw away what still comes until the client closes its own or the time is up."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self.poller.register(conn.sock, EVENT_READ, partial(self._discard, conn))
+        except (OSError, ValueError, KeyError):
+            TConn.close(conn)
+            return
+        self._closing[conn] = time.monotonic() + LINGER
+        self.nr_conns += 1
+
+    def _discard(self, conn: TConn, sock: Any) -> None:  # noqa: ANN401 - gunicorn's socket
+        if conn not in self._closing:
+            return
+        try:
+            if sock.recv(_CHUNK):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._closed(conn)
+
+    def _closed(self, conn: TConn) -> None:
+        del self._closing[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
 
     # What follows runs in other threads.
 
@@ -183,7 +245,7 @@ class WebWorker(ThreadWorker):
         while True:
             time.sleep(1)
             now = time.monotonic()
-            for conn, deadline in list(self._deadlines.items()):
+            for conn, deadline in self._deadlines.copy().items():
                 if deadline < now:
                     with contextlib.suppress(OSError):
                         conn.sock.shutdown(socket.SHUT_RDWR)

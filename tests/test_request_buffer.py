@@ -70,3 +70,12 @@ def test_a_head_without_an_end_is_left_to_the_server() -> None:
         Arrival.PARTIAL,
         Arrival.UNUSUAL,
     ]
+
+
+def test_one_empty_line_before_a_request_is_passed_over() -> None:
+    assert fed(b"\r\n" + POST[:-1], b"o") == [Arrival.PARTIAL, Arrival.WHOLE]
+
+
+@pytest.mark.parametrize("odd", [b"\r\n\r\n\r\n", b"\n\r\n\r\n", b"garbage\r\n\r\n", b"\r\n\r\n" + GET])
+def test_what_begins_like_no_request_is_left_to_the_server(odd: bytes) -> None:
+    assert fed(odd) == [Arrival.UNUSUAL]

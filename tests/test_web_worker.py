@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import time
@@ -72,6 +73,7 @@ class Web:
 
     port: int
     log: Path
+    process: int = 0
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=15)
@@ -83,6 +85,11 @@ class Web:
                 for part in parts:
                     client.sendall(part)
             return _rest(client)
+
+    def worker(self) -> int:
+        """The process that serves; it has the same number as long as it never died."""
+        (worker,) = Path(f"/proc/{self.process}/task/{self.process}/children").read_text().split()
+        return int(worker)
 
     def healthy_within(self) -> float:
         """Seconds until an ordinary client has its answer."""
@@ -148,7 +155,8 @@ def web(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
         "TOKEN": secrets.token_hex(16),
     }
     argv = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "limited:app"]
-    with background(argv, cwd=folder, environment=environment, log=web.log):
+    with background(argv, cwd=folder, environment=environment, log=web.log) as process:
+        web.process = process.pid
         eventually(lambda: _listens(web), seconds=30, otherwise=web.log.read_text)
         yield web
 
@@ -265,6 +273,36 @@ def test_slow_chunks_make_only_other_chunks_wait(web: Web, redis: Redis, store: 
         for _ in range(2 * THREADS):
             assert status(web.exchange(head(f"Content-Length: {len(body)}", body=body), body)) == 202
         assert web.healthy_within() < PROMPT
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [HEALTH.replace(b"Host", b"Connection: close\r\nHost"), b"GARBAGE\r\n\r\n", b"\r\n\r\n", b"\r\n\r\n\r\n"],
+    ids=["answered", "garbage", "nothing", "empty lines"],
+)
+def test_clients_that_do_not_hang_up_make_nobody_wait(web: Web, sent: bytes) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(3 * THREADS):
+            stack.enter_context(web.connect()).sendall(sent)
+        for _ in range(5):
+            assert web.healthy_within() < PROMPT
+            time.sleep(SECONDS / 4)
+
+
+def test_connections_that_become_readable_while_others_take_their_place_do_no_harm(web: Web) -> None:
+    worker = web.worker()
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(web.connect()) for _ in range(CONNECTIONS - 1)]
+        for client in clients:
+            client.sendall(b"GET")
+        time.sleep(0.2)
+        os.kill(worker, signal.SIGSTOP)
+        more = [stack.enter_context(web.connect()) for _ in range(5)]
+        for client in (*clients, *more):
+            client.sendall(b" ")
+        os.kill(worker, signal.SIGCONT)
+        assert web.healthy_within() < PROMPT
+    assert web.worker() == worker
 
 
 def test_requests_in_one_packet_are_answered_one_after_the_other(web: Web) -> None:

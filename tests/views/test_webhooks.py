@@ -16,9 +16,9 @@ from redis import Redis
 from rq import Queue
 
 from deployer.app import create_app
+from deployer.request_buffer import BODY_LIMIT
 from deployer.settings import load
 from deployer.store import Store
-from deployer.views.webhooks import BODY_LIMIT
 from jobs.queue import MERGES
 from tests.control_plane import free_port
 from tests.webhooks.deliveries import recorded
