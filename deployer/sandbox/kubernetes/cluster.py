@@ -16,9 +16,12 @@ from deployer.sandbox.kubernetes.api import Api
 from deployer.sandbox.kubernetes.certificate import self_signed
 from deployer.sandbox.kubernetes.controllers import Controllers, Later
 from deployer.sandbox.kubernetes.crds import key_of, resources_of
+from deployer.sandbox.kubernetes.dependents import Dependents
+from deployer.sandbox.kubernetes.deployments import Deployments
 from deployer.sandbox.kubernetes.lifecycle import Lifecycle
-from deployer.sandbox.kubernetes.objects import Object
+from deployer.sandbox.kubernetes.objects import Object, wall_clock
 from deployer.sandbox.kubernetes.options import Options
+from deployer.sandbox.kubernetes.replica_sets import ReplicaSets
 from deployer.sandbox.kubernetes.resources import Registry
 from deployer.sandbox.kubernetes.rollouts import Rollouts
 from deployer.sandbox.kubernetes.server import Server
@@ -35,7 +38,7 @@ class SandboxCluster:
         name: what the kubeconfig calls it.
         host: a loopback address, or `localhost`.
         port: 0 takes a free one.
-        rollouts: whether workloads become healthy by themselves.
+        rollouts: whether pods and workloads become healthy by themselves.
 
     Raises:
         ValueError: `host` is not loopback.
@@ -125,7 +128,9 @@ def _in_url(host: str) -> str:
 def _controllers(api: Api, *, rollouts: bool) -> Controllers:
     later = Later()
     lifecycle = Lifecycle(api.store, api.registry, api.deleter)
+    dependents = Dependents(api.store, api.writer, api.deleter, wall_clock)
     controllers = [lifecycle.namespaces, lifecycle.dependents, lifecycle.definitions]
+    controllers += [ReplicaSets(dependents).observe, Deployments(dependents, later).observe]
     if rollouts:
         controllers.append(Rollouts(api.store, later).observe)
     return Controllers(api.store, controllers, later)

@@ -1,6 +1,7 @@
-"""Workloads that become healthy by themselves, so that a rollout can be watched where nothing runs.
+"""Pods and workloads that become healthy by themselves, so that a rollout can be watched where nothing runs.
 
-A workload's new generation is first seen as in progress and, a moment later, as rolled out. No pods are made.
+A new pod is ready a moment later, as if a kubelet had started it; Deployments follow from that. Kinds whose pods nobody
+makes here are first seen as in progress and, a moment later, as rolled out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from deployer.sandbox.kubernetes.controllers import Later
-from deployer.sandbox.kubernetes.objects import Object, at, metadata, section, timestamp
+from deployer.sandbox.kubernetes.objects import Object, at, each, metadata, section, timestamp
 from deployer.sandbox.kubernetes.store import Event, Key, Store
 
 SECONDS = 0.5
@@ -42,18 +43,30 @@ class Rollouts:
 
 
 def _observed(obj: Object) -> bool:
-    if "generation" in metadata(obj) and obj.get("kind") not in ("Job", "CronJob"):
+    if "generation" in metadata(obj) and obj.get("kind") not in ("Job", "Pod"):
         return bool(at(obj, "status", "observedGeneration") == metadata(obj)["generation"])
     return bool(at(obj, "status", "conditions") or at(obj, "status", "phase") == "Bound")
 
 
-def _deployment(obj: Object, *, ready: bool) -> Object:
-    wanted = _replicas(obj)
-    progress = _condition("Progressing", "NewReplicaSetAvailable" if ready else "ReplicaSetUpdated", status="True")
-    available = _condition("Available", "MinimumReplicasAvailable" if ready else "MinimumReplicasUnavailable",
-                           status="True" if ready else "False")  # fmt: skip
-    counts = {"replicas": wanted, "updatedReplicas": wanted} | _counts(wanted, ready=ready)
-    return _generation(obj) | counts | {"conditions": [available, progress]}
+def _pod(obj: Object, *, ready: bool) -> Object:
+    said = "True" if ready else "False"
+    kinds = {"Initialized": "True", "Ready": said, "ContainersReady": said, "PodScheduled": "True"}
+    conditions = [_condition(kind, "", status=status) for kind, status in kinds.items()]
+    containers = [_container(one, ready=ready) for one in each(section(obj, "spec"), "containers")]
+    phase = {"phase": "Running" if ready else "Pending", "startTime": _now()}
+    return phase | {"conditions": conditions, "containerStatuses": containers}
+
+
+def _container(container: Object, *, ready: bool) -> Object:
+    state = {"running": {"startedAt": _now()}} if ready else {"waiting": {"reason": "ContainerCreating"}}
+    image = str(container.get("image"))
+    known = {"name": container.get("name"), "image": image, "imageID": image}
+    return known | {"ready": ready, "started": ready, "restartCount": 0, "state": state}
+
+
+def _api_service(_obj: Object, *, ready: bool) -> Object:
+    """Served by somebody, as far as the sandbox is concerned."""
+    return {"conditions": [_condition("Available", "Passed", status="True" if ready else "False")]}
 
 
 def _stateful_set(obj: Object, *, ready: bool) -> Object:
@@ -102,8 +115,8 @@ def _generation(obj: Object) -> Object:
 
 
 def _condition(kind: str, reason: str, *, status: str) -> Object:
-    moment = _now()
-    return {"type": kind, "status": status, "reason": reason, "lastTransitionTime": moment, "lastUpdateTime": moment}
+    because = {"reason": reason} if reason else {}
+    return {"type": kind, "status": status, **because, "lastTransitionTime": _now()}
 
 
 def _now() -> str:
@@ -111,8 +124,8 @@ def _now() -> str:
 
 
 _STATUS: dict[tuple[str, str], Callable[..., Object]] = {
-    ("apps", "deployments"): _deployment,
-    ("apps", "replicasets"): _deployment,
+    ("", "pods"): _pod,
+    ("apiregistration.k8s.io", "apiservices"): _api_service,
     ("apps", "statefulsets"): _stateful_set,
     ("apps", "daemonsets"): _daemon_set,
     ("batch", "jobs"): _job,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 import yaml
 
 from deployer.sandbox.kubernetes import SandboxCluster
+from deployer.sandbox.kubernetes.rollouts import SECONDS
 from tests.sandbox.kubernetes.client import Client, eventually
 from tests.sandbox.kubernetes.objects import Object, container, deployment
+
+REVISION = "deployment.kubernetes.io/revision"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,98 @@ def test_a_job_completes_and_a_claim_is_bound(lively: Client) -> None:
     eventually(lambda: lively.get(f"{claims}/a").body["status"]["phase"] == "Bound")
 
 
+def test_an_api_service_becomes_available(lively: Client) -> None:
+    path = "/apis/apiregistration.k8s.io/v1/apiservices"
+    spec = {"group": "example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}
+    lively.post(path, {"metadata": {"name": "v1.example.com"}, "spec": spec})
+    eventually(lambda: _conditions(lively.get(f"{path}/v1.example.com").body).get("Available") == "True")
+
+
+def test_the_pods_of_a_deployment_are_there_to_be_seen(lively: Client) -> None:
+    namespace = lively.make_namespace()
+    lively.post(f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment(replicas=2))
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    eventually(lambda: [p["status"]["phase"] for p in lively.get(pods).body["items"]] == ["Running", "Running"])
+    assert [p["status"]["containerStatuses"][0]["ready"] for p in lively.get(pods).body["items"]] == [True, True]
+
+
 def test_nothing_becomes_healthy_unasked(sandbox: Client) -> None:
-    path = f"/apis/apps/v1/namespaces/{sandbox.make_namespace()}/deployments"
+    namespace = sandbox.make_namespace()
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     sandbox.post(path, deployment())
-    assert sandbox.get(f"{path}/web").body["status"] == {}
+    eventually(lambda: _conditions(sandbox.get(f"{path}/web").body).get("Available") == "False")
+    time.sleep(2 * SECONDS)
+    assert "readyReplicas" not in sandbox.get(f"{path}/web").body["status"]
+
+
+# What follows holds on a real API server with its controller manager as well.
+
+
+def _items(api: Client, namespace: str, plural: str) -> list[Object]:
+    group = "/api/v1" if plural == "pods" else "/apis/apps/v1"
+    found: list[Object] = api.get(f"{group}/namespaces/{namespace}/{plural}").body["items"]
+    return [obj for obj in found if "deletionTimestamp" not in obj["metadata"]]
+
+
+def _make_ready(api: Client, namespace: str) -> None:
+    for pod in _items(api, namespace, "pods"):
+        body = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
+        name = pod["metadata"]["name"]
+        answer = api.patch(f"/api/v1/namespaces/{namespace}/pods/{name}/status", body)
+        assert answer.status in (200, 404)  # an old one goes as soon as a new one is ready
+
+
+def test_a_deployment_makes_a_replica_set_and_that_makes_pods(api: Client, namespace: str, deployments: str) -> None:
+    api.post(deployments, deployment(replicas=2))
+    eventually(lambda: len(_items(api, namespace, "pods")) == 2)
+    [replica_set] = _items(api, namespace, "replicasets")
+    assert replica_set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
+    assert replica_set["metadata"]["ownerReferences"][0]["name"] == "web"
+    for pod in _items(api, namespace, "pods"):
+        assert pod["metadata"]["ownerReferences"][0]["uid"] == replica_set["metadata"]["uid"]
+        assert pod["metadata"]["labels"]["pod-template-hash"] in replica_set["metadata"]["name"]
+    eventually(lambda: api.get(f"{deployments}/web").body["status"].get("updatedReplicas") == 2)
+    assert api.get(f"{deployments}/web").body["metadata"]["generation"] == 1
+
+
+def test_a_deployment_is_available_when_its_pods_are_ready(api: Client, namespace: str, deployments: str) -> None:
+    api.post(deployments, deployment(replicas=2))
+    eventually(lambda: len(_items(api, namespace, "pods")) == 2)
+    assert _conditions(api.get(f"{deployments}/web").body).get("Available") != "True"
+    _make_ready(api, namespace)
+    eventually(lambda: api.get(f"{deployments}/web").body["status"].get("availableReplicas") == 2)
+    eventually(lambda: _reason(api, deployments) == "NewReplicaSetAvailable")
+
+
+def test_a_new_template_replaces_the_old_pods_as_the_new_ones_get_ready(
+    api: Client, namespace: str, deployments: str
+) -> None:
+    api.post(deployments, deployment(replicas=1))
+    eventually(lambda: len(_items(api, namespace, "pods")) == 1)
+    _make_ready(api, namespace)
+    eventually(lambda: _reason(api, deployments) == "NewReplicaSetAvailable")
+    api.put(f"{deployments}/web", deployment("web", container(image="registry.invalid/web:2"), replicas=1))
+    eventually(lambda: len(_items(api, namespace, "pods")) == 2)
+    _make_ready(api, namespace)
+    eventually(lambda: [pod["spec"]["containers"][0]["image"][-1] for pod in _items(api, namespace, "pods")] == ["2"])
+    eventually(lambda: api.get(f"{deployments}/web").body["metadata"]["annotations"][REVISION] == "2")
+    eventually(lambda: _reason(api, deployments) == "NewReplicaSetAvailable")
+
+
+def test_a_deployment_whose_deadline_passes_says_so(api: Client, deployments: str) -> None:
+    api.post(deployments, deployment(progressDeadlineSeconds=1))
+    eventually(lambda: _reason(api, deployments) == "ProgressDeadlineExceeded", 20)
+
+
+def test_scaling_and_deleting_take_pods_away(api: Client, namespace: str, deployments: str) -> None:
+    api.post(deployments, deployment(replicas=3))
+    eventually(lambda: len(_items(api, namespace, "pods")) == 3)
+    api.patch(f"{deployments}/web", {"spec": {"replicas": 1}})
+    eventually(lambda: len(_items(api, namespace, "pods")) == 1)
+    api.delete(f"{deployments}/web", {"propagationPolicy": "Background"})
+    eventually(lambda: not _items(api, namespace, "replicasets") and not _items(api, namespace, "pods"))
+
+
+def _reason(api: Client, deployments: str) -> str | None:
+    conditions = api.get(f"{deployments}/web").body.get("status", {}).get("conditions", [])
+    return next((each["reason"] for each in conditions if each["type"] == "Progressing"), None)
