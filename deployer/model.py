@@ -12,6 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
+FIELD_MANAGER = "deployer"
+"""Under this name the cluster remembers which fields of an object are git's."""
+
 JSON = str | int | float | bool | None | list["JSON"] | dict[str, "JSON"]
 """What `json.loads` can return."""
 
@@ -24,6 +27,7 @@ class Stage(StrEnum):
     FETCH = "fetch"
     RENDER = "render"
     APPLY = "apply"
+    ROLLOUT = "rollout"
     REPORT = "report"
 
 
@@ -181,11 +185,13 @@ class EnvironmentKey:
 
 @dataclass(frozen=True, slots=True)
 class PrunePolicy:
-    """How many objects that left git one deployment may delete. None: no limit of that sort."""
+    """What a deployment may delete of the objects that left git. None: no limit of that sort."""
 
     max_percent: int | None = None
     """Of the objects in the inventory, 1 to 100."""
     max_objects: int | None = None
+    protected: bool = True
+    """Whether PersistentVolumeClaims, Namespaces and CustomResourceDefinitions are never deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +213,20 @@ class Environment:
     """Seconds from one look for drift to the next."""
     prune: PrunePolicy | None = PrunePolicy()
     """None: nothing is ever deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an environment's objects are: enough to find them when the settings say something else by now."""
+
+    cluster: str
+    """Its name in the settings."""
+    namespace: str
+    """Home of the inventory."""
+    inventory: str
+    """Name of the ConfigMap that heads the objects."""
+    applyset: str
+    """Id of the set: the value of the label that every object carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +268,11 @@ class Action(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    RECREATED = "recreated"
     UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    KEPT = "kept"
+    """It left git and stays, for the reason that the message gives."""
     FAILED = "failed"
     SKIPPED = "skipped"
     """Not tried, because something that it needs failed before it."""

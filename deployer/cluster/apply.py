@@ -1,74 +1,95 @@
-"""All objects of an overlay into the cluster: phase after phase, at the same time within a phase.
+"""Brings an environment's objects to what git says: compare, guard, apply phase after phase, prune, remember.
 
-As with kubectl, one object that is refused stops no other; only what cannot be without it is skipped. Nothing is
-ever deleted here.
+As with kubectl, one object that is refused stops no other; only what cannot be without it is skipped, and then nothing
+is deleted. The head of the set is written before the first object and once more after the last, so that whatever is in
+the cluster is always found again.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from deployer.cluster import live
+from deployer.cluster.applyset import Inventory, Scope, Stamp
+from deployer.cluster.change import Change, Verdict
 from deployer.cluster.connection import Connection
-from deployer.cluster.discovery import UnknownKind
+from deployer.cluster.delete import Deleter
+from deployer.cluster.inventory import Keeper, NoNamespace
 from deployer.cluster.link import THREADS
-from deployer.cluster.live import Version
 from deployer.cluster.order import phases
+from deployer.cluster.plan import Plan, Step, kinds, namespaces, plan
+from deployer.cluster.prune import Extra
 from deployer.cluster.resources import refuse_unsafe
-from deployer.cluster.target import Target, locate
 from deployer.cluster.write import Need, Writer, brings, needs
-from deployer.model import Action, Manifest, ObjectRef, ObjectResult, Permanent, Stage
+from deployer.model import Action, Manifest, ObjectRef, ObjectResult, Stage, Temporary
 
 SETTLE = 30.0
 """Seconds for a definition to be served, and for an object of the same name that is being deleted to be gone."""
 
+_WRITTEN = frozenset({Verdict.CREATE, Verdict.UPDATE, Verdict.RECREATE, Verdict.OWN})
 
-def apply(  # noqa: PLR0913 - what, where to, the policy, and two ways to listen
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who is asked and told while an apply runs."""
+
+    check: Callable[[], None] = lambda: None
+    """Called before each request that writes, from any thread; what it raises ends the apply there."""
+    on_result: Callable[[ObjectResult], None] = lambda _: None
+    """Called with each result as it comes, from the thread that applies."""
+    on_plan: Callable[[Plan], None] = lambda _: None
+    """Called once with what will be done, before the first write."""
+
+
+SILENT = Listeners()
+
+
+def apply(  # noqa: PLR0913 - what, where to, for which deployment, and who listens
     connection: Connection,
     manifests: Sequence[Manifest],
     *,
-    namespace: str,
-    force: bool,
-    on_result: Callable[[ObjectResult], None] | None = None,
-    check: Callable[[], None] = lambda: None,
+    scope: Scope,
+    stamp: Stamp,
+    fence: int = 0,
+    listeners: Listeners = SILENT,
     settle: float = SETTLE,
 ) -> tuple[ObjectResult, ...]:
-    """Apply every manifest and say what happened to each.
+    """Apply what differs, delete what left git, and say what happened to each object.
 
     Args:
         connection: the cluster.
-        manifests: no object twice.
-        namespace: for objects of namespaced kinds that name none. It is not created; an overlay may bring it.
-        force: take over fields that another manager owns; otherwise they fail the object.
-        on_result: called with each result as it comes, from this thread.
-        check: called before each request that writes, from any thread; what it raises ends the apply there.
+        manifests: no object twice, at least one.
+        scope: the environment's place and policy. Its namespace is not created; an overlay may bring it.
+        stamp: the deployment, for whoever reads the inventory.
+        fence: token of the worker; grows with each worker that has the environment.
+        listeners: who is asked and told.
         settle: seconds for what only needs time.
 
     Returns:
-        The results in the order of the manifests, under the names that the objects have in the cluster. Refused objects
-        are FAILED with the API server's reason; those whose namespace or definition failed are SKIPPED.
+        The results in the order of the manifests, under the names that the objects have in the cluster, then those of
+        what left git. Refused objects are FAILED with the API server's reason; those whose namespace or definition
+        failed are SKIPPED.
 
     Raises:
-        Permanent: a name that no path may have, an object twice, or as `Connection.request`.
-        Temporary: as `Connection.request`. What was applied until then stays; applying again does it no harm.
+        Permanent: a name that no path may have, an object twice, more to delete than the budget allows (nothing is
+            changed then), or as `Connection.request`.
+        Temporary: a newer worker was here; or as `Connection.request`. What was applied until then stays; applying
+            again does it no harm.
     """
     refuse_unsafe(manifest.ref for manifest in manifests)
     with _threads() as threads:
-        located = locate(connection, manifests, namespace=namespace, threads=threads)
-        targets = [target for target in located if isinstance(target, Target)]
-        _refuse_twice(targets)
-        before = live.read(connection, [(target.place, target.ref.name) for target in targets], threads)
-        brought = {need for target in targets for need in brings(target)}
-        writer = Writer(connection, force, settle, brought, check)
-        run = _Run(writer, threads, before, on_result or (lambda _: None))
-        names = [run.unknown(manifest, found) for manifest, found in zip(manifests, located, strict=True)]
-        for phase in phases(targets):
-            run.phase(phase)
-    return tuple(run.results[name] for name in names)
+        planned = plan(connection, manifests, scope=scope, threads=threads, closely=False)
+        planned.refuse_over_budget(scope)
+        _refuse_newer(planned.inventory, fence)
+        listeners.on_plan(planned)
+        deleter = Deleter(connection, scope.id, listeners.check)
+        brought = {need for step in planned.steps for need in brings(step.target)}
+        writer = Writer(connection, scope.force, settle, brought, listeners.check, deleter)
+        run = _Run(planned, Keeper(connection, scope), writer, threads, listeners.on_result, planned.inventory)
+        run.all(replace(planned.inventory, stamp=stamp, fence=max(fence, planned.inventory.fence)))
+    return run.told(planned)
 
 
 @contextmanager
@@ -81,44 +102,131 @@ def _threads() -> Iterator[Executor]:
         threads.shutdown(cancel_futures=True)
 
 
-def _refuse_twice(targets: Sequence[Target]) -> None:
-    twice = [str(ref) for ref, times in Counter(target.ref for target in targets).items() if times > 1]
-    if twice:
-        message = f"in the overlay twice, once with its namespace and once without: {', '.join(twice)}; keep one"
-        raise Permanent(message, stage=Stage.APPLY)
+def _refuse_newer(inventory: Inventory, fence: int) -> None:
+    if fence and inventory.fence > fence:
+        raise Temporary("a newer deployment was here meanwhile; starting over", stage=Stage.APPLY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Run:
+    plan: Plan
+    keeper: Keeper
     writer: Writer
     threads: Executor
-    before: dict[str, Version]
     tell: Callable[[ObjectResult], None]
+    head: Inventory
+    """The head of the set as it stands in the cluster."""
     results: dict[ObjectRef, ObjectResult] = field(default_factory=dict)
     lost: dict[Need, ObjectRef] = field(default_factory=dict)
     """What objects need and will not get, and which object should have brought it."""
 
-    def unknown(self, manifest: Manifest, found: Target | UnknownKind) -> ObjectRef:
-        """The name under which the result is kept; for a kind that the cluster does not know, with the result."""
-        if isinstance(found, Target):
-            return found.ref
-        self._keep(ObjectResult(manifest.ref, Action.FAILED, found.message))
-        return manifest.ref
+    def all(self, wanted: Inventory) -> None:
+        """Do all of it; `wanted` has the stamp and the fence for the head of the set."""
+        for change in self._settled():
+            self._keep(_without_writing(change))
+        steps = [step for step in self.plan.steps if step.change.verdict in _WRITTEN]
+        if steps or self.plan.going:
+            steps = self._widen(wanted, steps)
+        for phase in phases(steps):
+            self._confirm()
+            self._write(phase)
+        if not self._failed():
+            for gone in reversed(phases(self.plan.going)):
+                self._confirm()
+                self._delete(gone)
+        if not self._failed():
+            self._narrow(wanted)
 
-    def phase(self, targets: Sequence[Target]) -> None:
+    def told(self, planned: Plan) -> tuple[ObjectResult, ...]:
+        """The results in the order of the plan."""
+        return tuple(self.results[change.ref] for change in planned.changes if change.ref in self.results)
+
+    def _settled(self) -> Iterator[Change]:
+        yield from self.plan.unknown
+        yield from (step.change for step in self.plan.steps if step.change.verdict not in _WRITTEN)
+        yield from (change for _, change in self.plan.extras if change.verdict is Verdict.KEEP)
+
+    def _widen(self, wanted: Inventory, steps: list[Step]) -> list[Step]:
+        """Before the first write: the head names all that was and all that will be. Gives the steps that are left."""
+        before, refs = self.plan.inventory, [step.ref for step in self.plan.steps]
+        wide = replace(
+            wanted,
+            stamp=before.stamp,
+            kinds=before.kinds | kinds(refs),
+            namespaces=before.namespaces | namespaces(refs) - {self.keeper.scope.namespace},
+        )
+        try:
+            self._write_head(wide)
+        except NoNamespace:
+            home = [step for step in steps if step.ref == _namespace(self.keeper.scope.namespace)]
+            if not home:
+                raise
+            self._write(home)
+            if self._failed():
+                raise
+            self._write_head(wide)
+            return [step for step in steps if step not in home]
+        return steps
+
+    def _narrow(self, wanted: Inventory) -> None:
+        """After the last delete: the head names what is there. Not written when it says so already."""
+        there = [step.ref for step in self.plan.steps]
+        there += [ref for ref, result in self.results.items() if result.action is Action.KEPT]
+        narrow = replace(
+            wanted,
+            kinds=kinds(there),
+            namespaces=namespaces(there) - {self.keeper.scope.namespace},
+        )
+        if not _says_the_same(self.head, narrow):
+            self._write_head(narrow)
+
+    def _write_head(self, inventory: Inventory) -> None:
+        self.writer.check()
+        self.head = self.keeper.write(replace(inventory, version=self.head.version))
+
+    def _confirm(self) -> None:
+        if self.results:
+            self.keeper.confirm(self.head)
+
+    def _write(self, steps: Iterable[Step]) -> None:
         """Write all of them and wait for that."""
         writes = {}
-        for target in targets:
-            if missing := next((self.lost[need] for need in needs(target) if need in self.lost), None):
-                self._keep(ObjectResult(target.ref, Action.SKIPPED, f"needs {missing}, which failed"))
+        for step in steps:
+            if missing := next((self.lost[need] for need in needs(step.target) if need in self.lost), None):
+                self._keep(ObjectResult(step.ref, Action.SKIPPED, f"needs {missing}, which failed"))
             else:
-                writes[self.threads.submit(self.writer.write, target, self.before.get(target.path))] = target
+                writes[self.threads.submit(self.writer.write, step)] = step
         for write in as_completed(writes):
             result = write.result()
             if result.action is Action.FAILED:
-                self.lost.update(dict.fromkeys(brings(writes[write]), result.ref))
+                self.lost.update(dict.fromkeys(brings(writes[write].target), result.ref))
             self._keep(result)
+
+    def _delete(self, extras: Iterable[Extra]) -> None:
+        deletes = [
+            self.threads.submit(self.writer.deleter.delete, extra.ref, extra.path, extra.content) for extra in extras
+        ]
+        for delete in as_completed(deletes):
+            self._keep(delete.result())
+
+    def _failed(self) -> bool:
+        return any(result.action in (Action.FAILED, Action.SKIPPED) for result in self.results.values())
 
     def _keep(self, result: ObjectResult) -> None:
         self.results[result.ref] = result
         self.tell(result)
+
+
+def _without_writing(change: Change) -> ObjectResult:
+    actions = {Verdict.REFUSE: Action.FAILED, Verdict.KEEP: Action.KEPT}
+    return ObjectResult(change.ref, actions.get(change.verdict, Action.UNCHANGED), change.note)
+
+
+def _namespace(name: str) -> ObjectRef:
+    return ObjectRef("v1", "Namespace", None, name)
+
+
+def _says_the_same(head: Inventory, wanted: Inventory) -> bool:
+    """Whether there is nothing to write: which attempt it was, nobody needs to know when nothing else is new."""
+    same = replace(head, fence=wanted.fence, stamp=replace(head.stamp, deployment=wanted.stamp.deployment))
+    return head.version is not None and same == wanted

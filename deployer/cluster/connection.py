@@ -10,6 +10,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,8 +19,8 @@ from urllib.parse import urlencode
 
 from deployer.cluster import access
 from deployer.cluster.access import Access
-from deployer.cluster.link import Answer, Call, Link
-from deployer.model import JSON, Stage, Temporary
+from deployer.cluster.link import Answer, Call, Fault, Link
+from deployer.model import JSON
 from deployer.retries import Budget
 from deployer.settings import ClusterSettings
 
@@ -70,6 +71,8 @@ class Connection:
         self._renewing = threading.Lock()
         self._link = self._new_link()
         self._remembered: dict[str, Response] = {}
+        self._troubles: Counter[str] = Counter()
+        self._counting = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +130,11 @@ class Connection:
         """Make the next `recall` of `path` ask again."""
         self._remembered.pop(path, None)
 
+    def troubles(self) -> tuple[str, ...]:
+        """What was waited out in this connection's life, as in `it answers HTTP 429 (12 times)`."""
+        with self._counting:
+            return tuple(f"{what} ({times} time{'' if times == 1 else 's'})" for what, times in self._troubles.items())
+
     def version(self) -> str:
         """The API server's version, as in `v1.36.0`.
 
@@ -147,9 +155,14 @@ class Connection:
         """A link with credentials read anew, unless another thread has made one meanwhile."""
         with self._renewing:
             if self._link is stale:
+                self._waited("its credentials ran out and were read anew")
                 self._link = self._new_link()
                 stale.close()
             return self._link
+
+    def _waited(self, what: str) -> None:
+        with self._counting:
+            self._troubles[what] += 1
 
     def _ask(self, link: Link, call: Call) -> Answer:
         attempt = 0
@@ -158,25 +171,26 @@ class Connection:
             attempt += 1
             try:
                 return _answer(link, call)
-            except Temporary as fault:
+            except Fault as fault:
                 delay = self._budget(call, fault).delay(attempt, fault, dice=random.random)
                 if delay is None or time.monotonic() + delay > deadline:
                     if isinstance(fault, _InternalError):
                         return fault.answer
                     raise
+                self._waited(fault.what)
             time.sleep(delay)
 
-    def _budget(self, call: Call, fault: Temporary) -> Budget:
+    def _budget(self, call: Call, fault: Fault) -> Budget:
         if call.method not in _REPEATABLE:
             return _NEVER_AGAIN
         return _INTERNAL_ERRORS if isinstance(fault, _InternalError) else self._patience
 
 
-class _InternalError(Temporary):
+class _InternalError(Fault):
     """A 500: it may pass; if it does not, it is an answer that says why."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__("the API server failed", stage=Stage.APPLY, retry_after=answer.retry_after)
+        super().__init__("the API server failed", "it answers HTTP 500", retry_after=answer.retry_after)
         self.answer = answer
 
 
@@ -185,5 +199,5 @@ def _answer(link: Link, call: Call) -> Answer:
     if answer.status == 500:
         raise _InternalError(answer)
     if answer.status == 429 or answer.status > 500:
-        raise link.temporary(f"it answers HTTP {answer.status}", retry_after=answer.retry_after)
+        raise link.fault(f"it answers HTTP {answer.status}", retry_after=answer.retry_after)
     return answer

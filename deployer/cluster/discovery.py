@@ -64,10 +64,24 @@ def find(connection: Connection, kind: Kind) -> Resource:
 def served(connection: Connection, kind: Kind) -> Resource | None:
     """As `find`, from what is known of the group; None when the kind is not in it."""
     api_version, name = kind
-    for entry in _entries(connection, api_version):
+    entries = _entries(connection, api_version)
+    for entry in entries:
         plural = entry.get("name")
         if entry.get("kind") == name and isinstance(plural, str) and "/" not in plural:
-            return Resource(api_version, plural, namespaced=entry.get("namespaced") is True)
+            has_status = any(other.get("name") == f"{plural}/status" for other in entries)
+            return Resource(api_version, plural, namespaced=entry.get("namespaced") is True, has_status=has_status)
+    return None
+
+
+def find_preferred(connection: Connection, group: str, kind: str) -> Resource | None:
+    """The resource that the cluster keeps a kind of a group in, whatever the version; None when it has none.
+
+    Raises:
+        Permanent, Temporary: as `Connection.request`.
+    """
+    for api_version in _versions(connection, group) if group else ["v1"]:
+        if resource := served(connection, (api_version, kind)):
+            return resource
     return None
 
 
@@ -83,20 +97,21 @@ def _unknown(connection: Connection, api_version: str, name: str) -> str:
         near = get_close_matches(name, kinds, n=1)
         remedy = f"did you mean {near[0]}?" if near else "is its CustomResourceDefinition missing, or kind misspelt?"
         return f"the cluster knows {api_version} but no kind {name} in it; {remedy}"
-    versions = _versions(connection, api_version)
+    versions = _versions(connection, api_version.rpartition("/")[0])
     remedy = f"it has {', '.join(versions)}" if versions else (
         "is its CustomResourceDefinition missing, or apiVersion misspelt?"
     )  # fmt: skip
     return f"the cluster does not know {api_version} (kind {name}); {remedy}"
 
 
-def _versions(connection: Connection, api_version: str) -> list[str]:
-    group = api_version.rpartition("/")[0]
+def _versions(connection: Connection, group: str) -> list[str]:
+    """The versions of a group as the cluster serves them, the preferred one first."""
     body = connection.recall(f"/apis/{group}").body if group else None
     versions = body.get("versions") if isinstance(body, dict) else None
-    if not isinstance(versions, list):
+    if not isinstance(body, dict) or not isinstance(versions, list):
         return []
-    return [str(version.get("groupVersion")) for version in versions if isinstance(version, dict)]
+    ordered = [body.get("preferredVersion"), *versions]
+    return list(dict.fromkeys(str(version.get("groupVersion")) for version in ordered if isinstance(version, dict)))
 
 
 def _read(manifest: Manifest) -> Iterable[tuple[Kind, Resource]]:
@@ -112,6 +127,12 @@ def _read(manifest: Manifest) -> Iterable[tuple[Kind, Resource]]:
     for version in versions:
         if isinstance(version, dict) and version.get("served") is True and isinstance(version.get("name"), str):
             api_version = f"{group}/{version['name']}"
-            resource = Resource(api_version, plural, namespaced=spec.get("scope") == "Namespaced")
+            subresources = version.get("subresources") or spec.get("subresources")
+            resource = Resource(
+                api_version,
+                plural,
+                namespaced=spec.get("scope") == "Namespaced",
+                has_status=isinstance(subresources, dict) and "status" in subresources,
+            )
             resource.path(None)
             yield (api_version, kind), resource

@@ -48,6 +48,14 @@ class Answer:
     """Seconds."""
 
 
+class Fault(Temporary):
+    """No answer, or one that passes. `what` is it in a few words, without the cluster's name."""
+
+    def __init__(self, message: str, what: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message, stage=Stage.APPLY, retry_after=retry_after)
+        self.what = what
+
+
 class Link:
     """Sends calls from several threads at once. `name` is how messages name the cluster."""
 
@@ -86,24 +94,24 @@ class Link:
         except SSLError as error:
             raise self._insecure(error) from error
         except HTTPError as error:
-            raise self.temporary(_reason(error)) from error
+            raise self.fault(_reason(error)) from error
         if 300 <= response.status < 400:
             raise self.permanent(f"it redirects to another address (HTTP {response.status})", "correct the server")
         return Answer(response.status, _parsed(response.data), _retry_after(response.headers.get("Retry-After")))
 
-    def temporary(self, why: str, *, retry_after: float | None = None) -> Temporary:
+    def fault(self, why: str, *, retry_after: float | None = None) -> Fault:
         """The error for something about this cluster that may pass."""
         message = f"asking {self.name}: {why}. Check that it is up and can be reached from here."
-        return Temporary(message, stage=Stage.APPLY, retry_after=retry_after)
+        return Fault(message, why, retry_after=retry_after)
 
     def permanent(self, why: str, remedy: str) -> Permanent:
         """The error for something about this cluster that its kubeconfig must cure."""
         return Permanent(f"asking {self.name}: {why}; {remedy} in its kubeconfig.", stage=Stage.APPLY)
 
-    def _insecure(self, error: SSLError) -> Temporary | Permanent:
+    def _insecure(self, error: SSLError) -> Fault | Permanent:
         cause = error.args[0] if error.args else None
         if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return self.temporary("it closed the connection during TLS")
+            return self.fault("it closed the connection during TLS")
         if isinstance(cause, ssl.SSLCertVerificationError):
             why = f"its certificate is not trusted ({cause.verify_message})"
             return self.permanent(why, "check certificate-authority and server")

@@ -11,19 +11,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deployer.cluster.connection import Response
+from deployer.cluster.desired import RECREATE
 from deployer.model import JSON, Manifest
 
 LONGEST = 500
 """Characters of a message."""
 
 _MANAGER = re.compile(r'conflict with "([^"]*)"')
-_IMMUTABLE = re.compile(r"Invalid value: .*: (?=[^:]*immutable)", re.DOTALL)
+_FIXED_WORDS = (
+    r"immutable|may not (?:be )?changed?|cannot (?:be )?changed?|updates to [^\n]* are forbidden"
+    r"|may not be updated|can ?not be less than previous value|pod updates may not change"
+)
+_FIXED = re.compile(_FIXED_WORDS)
+"""How the API server's own validation says that a field cannot change: each kind in words of its own."""
+
+_QUOTED_VALUE = re.compile(rf"Invalid value: .*: (?=[^:]*(?:{_FIXED_WORDS}))", re.DOTALL)
+_NO_DRY_RUN = re.compile(r"does not support dry[ -]?run", re.IGNORECASE)
 _TYPED = re.compile(r"failed to create typed patch object(?: \([^)]*\))?: (\.[-\w.]+): ")
 _HARMLESS = re.compile(
     r'secrets "[^"]*" is forbidden: '
     r'(?:User "[^"]*" cannot |exceeded quota: |unable to create new content in namespace )'
 )
-_REMEDY_IMMUTABLE = "; this cannot change while the object exists: give it another name, or delete it first"
+_REMEDY_FIXED = (
+    f'; this cannot change while the object exists: to have it deleted and created anew, annotate it {RECREATE}: "true"'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,22 @@ def name_owners(found: tuple[Conflict, ...]) -> str:
     return "; ".join(f"{', '.join(owned)} of {manager}" for manager, owned in fields.items())
 
 
+def immutable_fields(response: Response) -> tuple[str, ...]:
+    """The fields because of which a change was refused, if all of them are ones that cannot change."""
+    causes = _causes(response) if response.status == 422 else []
+    fixed = tuple(cause.field or "an immutable field" for cause in causes if _FIXED.search(cause.message))
+    return tuple(dict.fromkeys(fixed)) if len(fixed) == len(causes) else ()
+
+
+def rejects_dry_run(response: Response) -> bool:
+    """Whether an admission webhook that has side effects stood in the way of a dry run.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#side-effects
+    """
+    message = _mapping(response.body).get("message")
+    return response.status == 400 and isinstance(message, str) and bool(_NO_DRY_RUN.search(message))
+
+
 def explain(manifest: Manifest, response: Response) -> str:
     """Why an apply of `manifest` was refused, in one line of at most `LONGEST` characters."""
     status = _mapping(response.body)
@@ -71,7 +98,7 @@ def explain(manifest: Manifest, response: Response) -> str:
     elif manifest.ref.kind == "Secret" and manifest.ref.api_version == "v1":
         text = _about_secret(manifest, response)
     else:
-        text = _said(response)
+        text = said(response)
     return capped(text)
 
 
@@ -81,7 +108,8 @@ def capped(text: str) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
-def _said(response: Response) -> str:
+def said(response: Response) -> str:
+    """What the API server says. Not for Secrets: it may quote their values."""
     told = [f"{cause.field}: {_readable(cause.message)}".strip(": ") for cause in _causes(response)]
     message = _mapping(response.body).get("message") or response.body
     if not any(told) and isinstance(message, str):
@@ -91,9 +119,9 @@ def _said(response: Response) -> str:
 
 def _readable(message: str) -> str:
     """Without the Go value that was refused and the difference that follows, when it is a change that is refused."""
-    if "immutable" not in message:
+    if not _FIXED.search(message):
         return message
-    return _IMMUTABLE.sub("", message).partition("\n")[0] + _REMEDY_IMMUTABLE
+    return _QUOTED_VALUE.sub("", message).partition("\n")[0] + _REMEDY_FIXED
 
 
 def _about_secret(manifest: Manifest, response: Response) -> str:
@@ -105,6 +133,8 @@ def _about_secret(manifest: Manifest, response: Response) -> str:
         fields.append(typed[1])
     fields += _not_base64(manifest.content.get("data"))
     where = f" at {', '.join(dict.fromkeys(fields))}" if fields else ""
+    if immutable_fields(response):
+        return f"refused (HTTP {response.status}){where}{_REMEDY_FIXED}"
     return f"refused (HTTP {response.status}){where}; the API server's own words could quote the Secret's values"
 
 

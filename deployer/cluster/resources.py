@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from deployer.model import ObjectRef, Permanent, Stage
@@ -24,6 +24,8 @@ class Resource:
     api_version: str
     plural: str
     namespaced: bool
+    has_status: bool = field(default=True, compare=False)
+    """Its status is written apart from the rest, so a status that git has is dropped."""
 
     def path(self, namespace: str | None, name: str | None = None) -> str:
         """Path of an object, or of the collection when there is no name; encoded.

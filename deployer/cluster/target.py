@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -9,9 +10,9 @@ from dataclasses import dataclass, replace
 from deployer.cluster import discovery
 from deployer.cluster.connection import Connection
 from deployer.cluster.discovery import Kind, UnknownKind
-from deployer.cluster.live import Place
+from deployer.cluster.observe import Place
 from deployer.cluster.resources import Resource, group_path
-from deployer.model import JSON, Manifest, ObjectRef
+from deployer.model import JSON, Manifest, ObjectRef, Permanent, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +84,15 @@ def _moved(content: Mapping[str, JSON], namespace: str | None) -> Mapping[str, J
     metadata = content.get("metadata")
     rest = {key: value for key, value in (metadata if isinstance(metadata, dict) else {}).items() if key != "namespace"}
     return {**content, "metadata": rest if namespace is None else {**rest, "namespace": namespace}}
+
+
+def refuse_twice(targets: Sequence[Target]) -> None:
+    """Make sure that no object is there twice now that the namespaces are settled.
+
+    Raises:
+        Permanent: names those that are.
+    """
+    twice = [str(ref) for ref, times in Counter(target.ref for target in targets).items() if times > 1]
+    if twice:
+        message = f"in the overlay twice, once with its namespace and once without: {', '.join(twice)}; keep one"
+        raise Permanent(message, stage=Stage.APPLY)

@@ -9,16 +9,18 @@ import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
-from deployer.cluster import discovery
+from deployer.cluster import desired, discovery
+from deployer.cluster.change import Verdict
 from deployer.cluster.connection import Connection, Response
+from deployer.cluster.delete import Deleter
 from deployer.cluster.discovery import Kind
-from deployer.cluster.live import Version, accept
-from deployer.cluster.refusal import capped, conflicts, explain, name_owners
+from deployer.cluster.patch import METADATA, WHOLE, patch
+from deployer.cluster.plan import Step
+from deployer.cluster.refusal import capped, conflicts, explain, immutable_fields, name_owners
 from deployer.cluster.resources import group_path
 from deployer.cluster.target import Target
 from deployer.model import JSON, Action, ObjectResult
 
-FIELD_MANAGER = "deployer"
 _POLL = 0.1
 """Seconds between two looks at something that takes a moment."""
 
@@ -39,13 +41,10 @@ class Writer:
     """What the same apply brings along: if an object does not find it, it is not served yet."""
     check: Callable[[], None]
     """Raises when nothing more may be written."""
+    deleter: Deleter
 
-    def write(self, target: Target, before: Version | None) -> ObjectResult:
+    def write(self, step: Step) -> ObjectResult:
         """Apply one object.
-
-        Args:
-            target: what and where.
-            before: its version in the cluster, if it was there.
 
         Returns:
             What happened; a refusal with the API server's reason. A takeover of fields names their former owner.
@@ -53,11 +52,19 @@ class Writer:
         Raises:
             Permanent, Temporary: as `Connection.request`.
         """
+        target = step.target
         deadline = time.monotonic() + self.settle
         response, note = self._settled(target, deadline)
+        action = _action(response, step)
+        if immutable_fields(response) and desired.asks(target.manifest.content, desired.RECREATE) == "true":
+            note = f"{', '.join(immutable_fields(response))} cannot change: deleted and created anew"
+            action = Action.RECREATED
+            if problem := self.deleter.replace(target.path, settle=self.settle):
+                return ObjectResult(target.ref, Action.FAILED, problem)
+            response, _ = self._settled(target, time.monotonic() + self.settle)
         if problem := self._problem(target, response, deadline):
             return ObjectResult(target.ref, Action.FAILED, problem)
-        return ObjectResult(target.ref, _action(response, before), note)
+        return ObjectResult(target.ref, action, note)
 
     def _problem(self, target: Target, response: Response, deadline: float) -> str:
         """Why the object is not in the cluster as it should be, or nothing."""
@@ -92,18 +99,8 @@ class Writer:
 
     def _patch(self, target: Target, *, force: bool) -> Response:
         self.check()
-        return self.connection.request(
-            "PATCH",
-            target.path,
-            query={
-                "fieldManager": FIELD_MANAGER,
-                "force": "true" if force else "false",
-                "fieldValidation": "Strict",
-            },
-            body=target.manifest.content,
-            content_type="application/apply-patch+yaml",
-            accept=accept(target.resource),
-        )
+        accept = WHOLE if discovery.is_definition(target.ref) else METADATA
+        return patch(self.connection, target, force=force, accept=accept)
 
     def _unestablished(self, target: Target, response: Response, deadline: float) -> str:
         """Wait until objects of a CustomResourceDefinition can be written; why they cannot be, or nothing."""
@@ -135,12 +132,13 @@ def brings(target: Target) -> set[Need]:
     return set(discovery.defined([target.manifest]))
 
 
-def _action(response: Response, before: Version | None) -> Action:
+def _action(response: Response, step: Step) -> Action:
     if response.status == 201:
         return Action.CREATED
-    if before is None or Version.of(response.body).differs(before):
-        return Action.UPDATED
-    return Action.UNCHANGED
+    before = _part(dict(step.live), "metadata").get("resourceVersion") if step.live else None
+    if step.change.verdict is Verdict.OWN or _part(response.body, "metadata").get("resourceVersion") == before:
+        return Action.UNCHANGED
+    return Action.UPDATED
 
 
 def _is_going(response: Response) -> bool:

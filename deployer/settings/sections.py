@@ -142,7 +142,7 @@ class ClusterSettings(Section):
 
 
 class PruneSettings(Section):
-    """How much one deployment may delete."""
+    """What one deployment may delete. Without a budget: half, once there are more than ten objects."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
@@ -150,6 +150,8 @@ class PruneSettings(Section):
     """At most so many percent of the environment's objects."""
     max_objects: Annotated[int, Strict(), Field(ge=0)] | None = None
     """At most so many objects."""
+    protected: Annotated[bool, Strict()] = True
+    """Never delete PersistentVolumeClaims, Namespaces and CustomResourceDefinitions."""
 
 
 def _prune(value: Any, info: ValidationInfo) -> bool | PruneSettings:  # noqa: ANN401 - whatever the file holds
@@ -185,7 +187,7 @@ class EnvironmentSettings(Section):
     def prune_policy(self) -> PrunePolicy | None:
         """`prune` in the model's words."""
         if isinstance(self.prune, PruneSettings):
-            return PrunePolicy(self.prune.max_percent, self.prune.max_objects)
+            return PrunePolicy(self.prune.max_percent, self.prune.max_objects, self.prune.protected)
         return PrunePolicy() if self.prune else None
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deployer.cluster.apply import apply
 from deployer.cluster.connection import Connection
 from deployer.model import Action, Manifest, ObjectResult, Permanent
+from tests.cluster.bring import bring
 from tests.cluster.objects import (
     cluster_role,
     config_map,
@@ -98,19 +98,19 @@ def ten_objects() -> list[Manifest]:
 def test_creates_ten_objects_of_ten_kinds_and_finds_them_unchanged_afterwards(
     connection: Connection, namespace: str, ten_objects: list[Manifest]
 ) -> None:
-    first = apply(connection, ten_objects, namespace=namespace, force=True)
+    first = bring(connection, ten_objects, namespace=namespace, force=True)
 
     assert {result.action for result in first} == {Action.CREATED}, first
     assert [result.ref.name for result in first] == [each.ref.name for each in ten_objects]
     assert {result.ref.namespace for result in first} == {namespace}
-    second = apply(connection, ten_objects, namespace=namespace, force=True)
+    second = bring(connection, ten_objects, namespace=namespace, force=True)
     assert {result.action for result in second} == {Action.UNCHANGED}, second
 
 
 def test_what_changed_is_updated_and_the_rest_unchanged(connection: Connection, namespace: str) -> None:
-    apply(connection, [config_map("a", x="1"), config_map("b", x="1")], namespace=namespace, force=True)
+    bring(connection, [config_map("a", x="1"), config_map("b", x="1")], namespace=namespace, force=True)
 
-    results = apply(connection, [config_map("a", x="2"), config_map("b", x="1")], namespace=namespace, force=True)
+    results = bring(connection, [config_map("a", x="2"), config_map("b", x="1")], namespace=namespace, force=True)
 
     assert [result.action for result in results] == [Action.UPDATED, Action.UNCHANGED]
     assert live(connection, f"/api/v1/namespaces/{namespace}/configmaps/a")["data"] == {"x": "2"}
@@ -118,17 +118,17 @@ def test_what_changed_is_updated_and_the_rest_unchanged(connection: Connection, 
 
 def test_many_of_one_kind_are_told_apart_too(connection: Connection, namespace: str) -> None:
     many = [config_map(f"c{number}", x="1") for number in range(25)]
-    apply(connection, many, namespace=namespace, force=True)
+    bring(connection, many, namespace=namespace, force=True)
 
-    results = apply(connection, [*many[:-1], config_map("c24", x="2")], namespace=namespace, force=True)
+    results = bring(connection, [*many[:-1], config_map("c24", x="2")], namespace=namespace, force=True)
 
     assert [result.action for result in results] == [Action.UNCHANGED] * 24 + [Action.UPDATED]
 
 
 def test_a_field_that_left_git_leaves_the_object(connection: Connection, namespace: str) -> None:
-    apply(connection, [config_map("a", x="1", y="1")], namespace=namespace, force=True)
+    bring(connection, [config_map("a", x="1", y="1")], namespace=namespace, force=True)
 
-    apply(connection, [config_map("a", x="1")], namespace=namespace, force=True)
+    bring(connection, [config_map("a", x="1")], namespace=namespace, force=True)
 
     content = live(connection, f"/api/v1/namespaces/{namespace}/configmaps/a")
     assert content["data"] == {"x": "1"}
@@ -141,7 +141,7 @@ def test_namespaces_and_definitions_come_first_and_are_usable_by_what_follows(
     told: list[ObjectResult] = []
     overlay = [config_map("a", namespace=fresh, x="1"), definition("gadgets", "Gadget", group), namespace_object(fresh)]
 
-    results = apply(connection, overlay, namespace=fresh, force=True, on_result=told.append)
+    results = bring(connection, overlay, namespace=fresh, force=True, on_result=told.append)
 
     assert [result.action for result in results] == [Action.CREATED] * 3, results
     assert [result.ref.kind for result in results] == ["ConfigMap", "CustomResourceDefinition", "Namespace"]
@@ -159,8 +159,8 @@ def test_a_definition_and_its_custom_resources_go_in_one_apply(
         namespace_object(fresh),
     ]
 
-    first = apply(connection, overlay, namespace=fresh, force=True)
-    second = apply(connection, overlay, namespace=fresh, force=True)
+    first = bring(connection, overlay, namespace=fresh, force=True)
+    second = bring(connection, overlay, namespace=fresh, force=True)
 
     assert [result.action for result in first] == [Action.CREATED] * 3, first
     assert [result.action for result in second] == [Action.UNCHANGED] * 3, second
@@ -174,7 +174,7 @@ def test_what_needs_a_failed_namespace_or_definition_is_skipped_and_says_so(
     group = f"g{secrets.token_hex(3)}.example.com"
     misnamed = {**definition("gadgets", "Gadget", group).content, "metadata": {"name": f"wrong.{group}"}}
 
-    results = apply(
+    results = bring(
         connection,
         [
             bad_namespace,
@@ -196,7 +196,7 @@ def test_what_needs_a_failed_namespace_or_definition_is_skipped_and_says_so(
 
 def test_every_invalid_object_is_reported_and_all_others_are_applied(connection: Connection, namespace: str) -> None:
     misspelt = manifest(deployment("misspelt").content | {"spec": {"replicaz": 1}})
-    results = apply(
+    results = bring(
         connection,
         [config_map("a", x="1"), config_map("UPPER", x="1"), deployment("web"), misspelt, service("web")],
         namespace=namespace,
@@ -215,7 +215,7 @@ def test_a_forced_conflict_takes_the_field_and_names_who_had_it(
 ) -> None:
     owned_by_other(config_map("a", x="theirs"))
 
-    (result,) = apply(connection, [config_map("a", x="ours")], namespace=namespace, force=True)
+    (result,) = bring(connection, [config_map("a", x="ours")], namespace=namespace, force=True)
 
     assert result.action is Action.UPDATED
     assert result.message == "took over .data.x of other"
@@ -227,7 +227,7 @@ def test_a_conflict_that_is_not_forced_fails_and_names_field_and_manager(
 ) -> None:
     owned_by_other(config_map("a", x="theirs"))
 
-    (result,) = apply(connection, [config_map("a", x="ours")], namespace=namespace, force=False)
+    (result,) = bring(connection, [config_map("a", x="ours")], namespace=namespace, force=False)
 
     assert result.action is Action.FAILED
     assert ".data.x of other" in result.message
@@ -246,7 +246,7 @@ def test_an_invalid_secret_fails_without_its_value_in_the_message(
     encoded = base64.b64encode(value.encode()).decode()
     bad = spoilt.format(value) if isinstance(spoilt, str) else spoilt
 
-    (result,) = apply(connection, [secret("key", **{"other": encoded, key: bad})], namespace=namespace, force=True)
+    (result,) = bring(connection, [secret("key", **{"other": encoded, key: bad})], namespace=namespace, force=True)
 
     assert result.action is Action.FAILED
     assert not [said for said in (value, encoded, "12345") if said in result.message]
@@ -254,9 +254,9 @@ def test_an_invalid_secret_fails_without_its_value_in_the_message(
 
 
 def test_a_change_of_an_immutable_field_says_so_readably(connection: Connection, namespace: str) -> None:
-    apply(connection, [deployment("web")], namespace=namespace, force=True)
+    bring(connection, [deployment("web")], namespace=namespace, force=True)
 
-    (result,) = apply(connection, [deployment("web", selector="else")], namespace=namespace, force=True)
+    (result,) = bring(connection, [deployment("web", selector="else")], namespace=namespace, force=True)
 
     assert result.action is Action.FAILED
     assert "spec.selector: field is immutable; this cannot change while the object exists" in result.message
@@ -264,7 +264,7 @@ def test_a_change_of_an_immutable_field_says_so_readably(connection: Connection,
 
 
 def test_an_unknown_kind_fails_alone_and_says_what_to_do(connection: Connection, namespace: str) -> None:
-    results = apply(
+    results = bring(
         connection,
         [
             config_map("a", x="1"),
@@ -283,18 +283,26 @@ def test_an_unknown_kind_fails_alone_and_says_what_to_do(connection: Connection,
     assert results[3].message.endswith("it has apps/v1")
 
 
-def test_a_missing_namespace_is_not_created_but_named(connection: Connection, clean: Callable[[str], None]) -> None:
+def test_a_missing_namespace_is_not_created_but_named(connection: Connection) -> None:
     missing = f"test-{secrets.token_hex(4)}"
     role = f"test-{secrets.token_hex(4)}"
-    clean(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}")
 
-    results = apply(
-        connection, [config_map("a", x="1"), config_map("b", x="1"), cluster_role(role)], namespace=missing, force=True
+    with pytest.raises(Permanent, match=f"namespace {missing} does not exist; add it to the overlay"):
+        bring(connection, [config_map("a", x="1"), cluster_role(role)], namespace=missing, force=True)
+
+    assert connection.request("GET", f"/api/v1/namespaces/{missing}").status == 404
+    assert connection.request("GET", f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}").status == 404
+
+
+def test_another_namespace_that_is_missing_fails_its_objects_alone(connection: Connection, namespace: str) -> None:
+    missing = f"test-{secrets.token_hex(4)}"
+
+    results = bring(
+        connection, [config_map("a", namespace=missing, x="1"), config_map("b", x="1")], namespace=namespace
     )
 
-    assert [result.action for result in results] == [Action.FAILED, Action.FAILED, Action.CREATED]
+    assert [result.action for result in results] == [Action.FAILED, Action.CREATED]
     assert results[0].message.startswith(f"namespace {missing} does not exist; add it to the overlay")
-    assert connection.request("GET", f"/api/v1/namespaces/{missing}").status == 404
 
 
 def test_names_with_colons_reach_their_object(
@@ -303,7 +311,7 @@ def test_names_with_colons_reach_their_object(
     name = f"system:test:{secrets.token_hex(4)}"
     clean(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}")
 
-    (result,) = apply(connection, [cluster_role(name)], namespace=namespace, force=True)
+    (result,) = bring(connection, [cluster_role(name)], namespace=namespace, force=True)
 
     assert (result.action, result.ref.name) == (Action.CREATED, name), result
     assert live(connection, f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}")["metadata"]["name"] == name
@@ -316,7 +324,7 @@ def test_an_object_outside_namespaces_loses_the_one_that_it_names(
     clean(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role.ref.name}")
     misplaced = manifest({**role.content, "metadata": {"name": role.ref.name, "namespace": namespace}})
 
-    (result,) = apply(connection, [misplaced], namespace=namespace, force=True)
+    (result,) = bring(connection, [misplaced], namespace=namespace, force=True)
 
     assert result.action is Action.CREATED, result
     assert result.ref.namespace is None
@@ -327,7 +335,7 @@ def test_admission_webhooks_come_last(connection: Connection, namespace: str, cl
     clean(f"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{webhook.ref.name}")
     told: list[ObjectResult] = []
 
-    apply(
+    bring(
         connection,
         [webhook, deployment("web"), config_map("a", x="1")],
         namespace=namespace,
@@ -344,11 +352,11 @@ def test_the_check_before_a_phase_stops_it(connection: Connection, namespace: st
 
     def check() -> None:
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == 3:  # after the inventory and the ConfigMap
             raise RuntimeError("no longer ours")
 
     with pytest.raises(RuntimeError, match="no longer ours"):
-        apply(connection, [config_map("a", x="1"), deployment("web")], namespace=namespace, force=True, check=check)
+        bring(connection, [config_map("a", x="1"), deployment("web")], namespace=namespace, force=True, check=check)
 
     assert connection.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/a").status == 200
     assert connection.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/web").status == 404
@@ -360,7 +368,7 @@ def test_an_object_that_is_there_twice_once_its_namespace_is_settled_is_refused(
     twice = [config_map("a", x="1"), config_map("a", namespace=namespace, x="2")]
 
     with pytest.raises(Permanent, match=f"ConfigMap {namespace}/a"):
-        apply(connection, twice, namespace=namespace, force=True)
+        bring(connection, twice, namespace=namespace, force=True)
 
     assert connection.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/a").status == 404
 
@@ -368,14 +376,14 @@ def test_an_object_that_is_there_twice_once_its_namespace_is_settled_is_refused(
 def test_an_object_that_is_being_deleted_does_not_count_as_applied(connection: Connection, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps/a"
     held = manifest({**config_map("a", x="1").content, "metadata": {"name": "a", "finalizers": ["example.com/hold"]}})
-    apply(connection, [held], namespace=namespace, force=True)
+    bring(connection, [held], namespace=namespace, force=True)
     connection.request("DELETE", path)
 
-    (stuck,) = apply(connection, [held], namespace=namespace, force=True, settle=0.3)
+    (stuck,) = bring(connection, [held], namespace=namespace, force=True, settle=0.3)
     assert stuck.action is Action.FAILED
     assert "still being deleted after 0.3 s" in stuck.message
 
     body = {"metadata": {"finalizers": None}}
     connection.request("PATCH", path, body=body, content_type="application/merge-patch+json")
-    (free,) = apply(connection, [config_map("a", x="1")], namespace=namespace, force=True)
+    (free,) = bring(connection, [config_map("a", x="1")], namespace=namespace, force=True)
     assert free.action is Action.CREATED

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.cluster.apply import apply
 from deployer.cluster.connection import Connection, connect
 from deployer.model import Action, ObjectResult, Temporary
 from deployer.settings import ClusterSettings
+from tests.cluster.bring import INVENTORY, bring
 from tests.cluster.conftest import QUICK
 from tests.cluster.objects import config_map, deployment
 from tests.cluster.scripted import FaultyProxy, Reply, Reset
@@ -39,7 +39,7 @@ def test_an_apply_converges_through_faults(
     proxy.faults = [fault]
     overlay = [config_map("a", x="1"), config_map("b", x="1"), deployment("web")]
 
-    results = apply(through, overlay, namespace=namespace, force=True)
+    results = bring(through, overlay, namespace=namespace, force=True)
 
     assert [result.action for result in results] == [Action.CREATED] * 3, results
     assert proxy.faults == []
@@ -55,7 +55,7 @@ def test_a_cluster_that_goes_away_ends_the_apply_and_what_was_done_is_told(
             proxy.faults = [Reply(503)] * QUICK.attempts
 
     with pytest.raises(Temporary, match="HTTP 503"):
-        apply(
+        bring(
             through,
             [config_map("a", x="1"), deployment("web")],
             namespace=namespace,
@@ -67,15 +67,30 @@ def test_a_cluster_that_goes_away_ends_the_apply_and_what_was_done_is_told(
     assert [result.action for result in told] == [Action.CREATED]
 
 
-def test_only_what_the_overlay_uses_is_asked_for(proxy: FaultyProxy, through: Connection, namespace: str) -> None:
+def test_one_list_for_each_kind_answers_what_is_unchanged(
+    proxy: FaultyProxy, through: Connection, namespace: str
+) -> None:
     overlay = [config_map(f"c{number}", x="1") for number in range(20)] + [deployment("web")]
+    bring(through, overlay, namespace=namespace, force=True)
+    first = len(proxy.requests)
 
-    apply(through, overlay, namespace=namespace, force=True)
-    apply(through, overlay, namespace=namespace, force=True)
+    bring(through, overlay, namespace=namespace, force=True)
+
+    configmaps = f"/api/v1/namespaces/{namespace}/configmaps"
+    assert {(request.method, request.path) for request in proxy.requests[first:]} == {
+        ("GET", configmaps),
+        ("GET", f"{configmaps}/{INVENTORY}"),
+        ("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments"),
+    }
+    assert len(proxy.requests) - first == 3
+
+
+def test_a_first_apply_asks_for_no_object_before_it_writes_it(
+    proxy: FaultyProxy, through: Connection, namespace: str
+) -> None:
+    bring(through, [config_map(f"c{number}", x="1") for number in range(20)], namespace=namespace, force=True)
 
     asked = [request.path for request in proxy.requests if request.method == "GET"]
     configmaps = f"/api/v1/namespaces/{namespace}/configmaps"
-    assert sorted(asked) == sorted(
-        ["/api/v1", "/apis/apps/v1"] + [configmaps, f"/apis/apps/v1/namespaces/{namespace}/deployments/web"] * 2
-    )
-    assert len(proxy.requests) - len(asked) == 2 * len(overlay)
+    assert sorted(asked) == ["/api/v1", configmaps, configmaps, f"{configmaps}/{INVENTORY}"]
+    assert len(proxy.requests) - len(asked) == 22, "twenty objects, and the head before and after them"

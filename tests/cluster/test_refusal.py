@@ -38,7 +38,7 @@ def test_an_immutable_field_is_named_without_the_go_value() -> None:
 
     assert explain(deployment("web"), response) == (
         "spec.selector: field is immutable; this cannot change while the object exists: "
-        "give it another name, or delete it first"
+        'to have it deleted and created anew, annotate it deployer/recreate: "true"'
     )
 
 

@@ -1,0 +1,61 @@
+"""What would become of each object: the one result of comparing that applying, diffs, previews and drift all use. Pure.
+
+Nothing here holds a value of a Secret: whoever makes these has hidden them (`disguise.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from deployer.model import JSON, ObjectRef
+
+
+class Verdict(StrEnum):
+    """What an object needs."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RECREATE = "recreate"
+    """An immutable field differs and the object asks to be deleted and created anew."""
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    OWN = "own"
+    """Nothing that people see differs, only the cluster's record of which fields are git's."""
+    KEEP = "keep"
+    """It left git and stays in the cluster, for the reason in the note."""
+    REFUSE = "refuse"
+    """It cannot be brought there, for the reason in the note."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs, as in `spec.template.spec.containers[name="web"].image`."""
+
+    path: str
+    old: JSON
+    """None when it is not there."""
+    new: JSON
+    hidden: bool = False
+    """It is a Secret's: both values are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one object needs, and why."""
+
+    ref: ObjectRef
+    verdict: Verdict
+    fields: tuple[FieldChange, ...] = ()
+    note: str = ""
+    """For people: who owned the fields that are taken over, why it is kept or refused."""
+    before: Mapping[str, JSON] | None = field(default=None, repr=False)
+    """The object in the cluster as it may be shown; None when it is not there or nothing differs."""
+    after: Mapping[str, JSON] | None = field(default=None, repr=False)
+    """As it would be; None when it goes or nothing differs."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether cluster and git differ in this object."""
+        return self.verdict not in (Verdict.UNCHANGED, Verdict.OWN, Verdict.KEEP)

@@ -1,0 +1,84 @@
+"""What the API server says would become of one object. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deployer.cluster import desired
+from deployer.cluster.change import Change, Verdict
+from deployer.cluster.connection import Connection, Response
+from deployer.cluster.disguise import shown, shown_pair
+from deployer.cluster.fields import changed
+from deployer.cluster.patch import patch
+from deployer.cluster.refusal import conflicts, explain, immutable_fields, name_owners, rejects_dry_run
+from deployer.cluster.target import Target
+from deployer.model import FIELD_MANAGER, JSON
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """Asks about one object at a time; several threads may use it at once."""
+
+    connection: Connection
+    force: bool
+    """Fields that another manager owns would be taken over."""
+
+    def of_absent(self, target: Target) -> Change:
+        """What an object needs that is not in the set: it may be in the cluster nevertheless."""
+        response = self.connection.request("GET", target.path)
+        if response.status != 200 or not isinstance(response.body, dict):
+            return self._created(target)
+        if desired.asks(target.manifest.content, desired.APPLY) == desired.IF_ABSENT:
+            note = "there already without our label, and to be applied only if absent: left alone"
+            return Change(target.ref, Verdict.UNCHANGED, note=note)
+        return self.of(target, response.body)
+
+    def of(self, target: Target, live: Mapping[str, JSON]) -> Change:
+        """What an object needs whose live state is `live`."""
+        response = patch(self.connection, target, force=False, dry_run=True)
+        found = conflicts(response)
+        note = ""
+        if found and self.force:
+            note = f"takes over {name_owners(found)}"
+            response = patch(self.connection, target, force=True, dry_run=True)
+        if response.status >= 400 or not isinstance(response.body, dict):
+            return self._refused(target, live, response)
+        fields = changed(live, response.body)
+        if fields:
+            before, after = shown_pair(live, response.body)
+            return Change(target.ref, Verdict.UPDATE, fields, note, before, after)
+        same = _record(live) == _record(response.body)
+        return Change(target.ref, Verdict.UNCHANGED if same else Verdict.OWN)
+
+    def _created(self, target: Target) -> Change:
+        response = patch(self.connection, target, force=self.force, dry_run=True)
+        if response.status < 300 and isinstance(response.body, dict):
+            return Change(target.ref, Verdict.CREATE, after=shown(response.body))
+        if response.status == 404 or rejects_dry_run(response):  # what it needs may come with it
+            return Change(target.ref, Verdict.CREATE, after=shown(target.manifest.content))
+        return Change(target.ref, Verdict.REFUSE, note=explain(target.manifest, response))
+
+    def _refused(self, target: Target, live: Mapping[str, JSON], response: Response) -> Change:
+        if response.status == 404:
+            return Change(target.ref, Verdict.CREATE)  # it went meanwhile
+        if rejects_dry_run(response):
+            note = "an admission webhook allows no dry run, so what will change is not known"
+            return Change(target.ref, Verdict.UPDATE, note=note)
+        fixed = immutable_fields(response)
+        if fixed and desired.asks(target.manifest.content, desired.RECREATE) == "true":
+            before, after = shown_pair(live, target.manifest.content)
+            note = f"{', '.join(fixed)} cannot change: it is deleted and created anew"
+            return Change(target.ref, Verdict.RECREATE, (), note, before, after)
+        return Change(target.ref, Verdict.REFUSE, note=explain(target.manifest, response))
+
+
+def _record(content: Mapping[str, JSON]) -> list[JSON]:
+    """What the cluster has on record about our fields; without the time, which a dry run sets anew."""
+    metadata = content.get("metadata")
+    entries = metadata.get("managedFields") if isinstance(metadata, dict) else None
+    return [
+        {name: value for name, value in entry.items() if name != "time"}
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and entry.get("manager") == FIELD_MANAGER
+    ]

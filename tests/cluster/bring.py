@@ -1,0 +1,47 @@
+"""Applying with the policy that most tests want, short to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from deployer.cluster.apply import SETTLE, Listeners, apply
+from deployer.cluster.applyset import Scope, Stamp
+from deployer.cluster.connection import Connection
+from deployer.cluster.plan import Plan, plan
+from deployer.model import Manifest, ObjectResult, PrunePolicy
+
+INVENTORY = "deployer.test.acme-shop"
+HALF = PrunePolicy()
+
+
+def scope(namespace: str, *, force: bool = True, prune: PrunePolicy | None = HALF) -> Scope:
+    return Scope(namespace, INVENTORY, force, prune)
+
+
+def bring(
+    connection: Connection,
+    manifests: Iterable[Manifest],
+    *,
+    namespace: str,
+    force: bool = True,
+    prune: PrunePolicy | None = HALF,
+    on_result: Callable[[ObjectResult], None] = lambda _: None,
+    check: Callable[[], None] = lambda: None,
+    settle: float = SETTLE,
+    **rest: Any,
+) -> tuple[ObjectResult, ...]:
+    return apply(
+        connection,
+        tuple(manifests),
+        scope=scope(namespace, force=force, prune=prune),
+        listeners=Listeners(check=check, on_result=on_result),
+        settle=settle,
+        **{"stamp": Stamp("c" * 40, "one", "d" * 64), **rest},
+    )
+
+
+def planned(connection: Connection, manifests: Iterable[Manifest], *, namespace: str, **policy: Any) -> Plan:
+    with ThreadPoolExecutor(4) as threads:
+        return plan(connection, tuple(manifests), scope=scope(namespace, **policy), threads=threads, closely=True)
