@@ -9,11 +9,13 @@ from functools import partial
 from redis.exceptions import RedisError
 
 from deployer.cluster.connection import connect as connect_cluster
+from deployer.forges import report
 from deployer.forges.connect import connect as connect_forge
-from deployer.model import Failure
+from deployer.model import Failure, Place
 from deployer.repositories import tip
 from deployer.settings import ClusterSettings, ForgeSettings, RepositorySettings, Settings, Surroundings
 from deployer.source import kustomize
+from deployer.store import open_store
 from deployer.store.connection import connect as connect_redis
 
 
@@ -32,7 +34,8 @@ def check_connections(settings: Settings, around: Surroundings) -> Iterator[Find
     Returns:
         One finding for each, as it is made.
     """
-    yield _try("redis", lambda: _ping(around.redis_url))
+    redis = _try("redis", lambda: _ping(around.redis_url))
+    yield redis
     yield _try("kustomize", kustomize.version)
     for name, forge in settings.forges.items():
         yield _try(f"forges.{name}", partial(_forge, forge))
@@ -40,6 +43,8 @@ def check_connections(settings: Settings, around: Surroundings) -> Iterator[Find
         yield _try(f"{repository.name} on {repository.forge}", partial(_branch, settings, repository))
     for name, cluster in settings.clusters.items():
         yield _try(f"clusters.{name}", partial(_version, name, cluster))
+    if redis.ok:
+        yield _try("left behind", partial(_left_behind, settings, around.redis_url))
 
 
 def _try(what: str, attempt: Callable[[], str]) -> Finding:
@@ -56,6 +61,31 @@ def _ping(url: str) -> str:
     with redis:
         redis.ping()
         return f"answers, version {redis.info('server')['redis_version']}"
+
+
+def _left_behind(settings: Settings, url: str) -> str:
+    """What environments left that the settings do not have any more; what is gone from its cluster is forgotten."""
+    with connect_redis(url) as redis:
+        known = open_store(redis).places
+        told: list[str] = []
+        for key, places in known.left_behind(settings.environments).items():
+            there = [place for place in places if _is_there(settings, place)]
+            told.extend(report.left_behind(key, place) for place in there)
+            if not there:
+                known.forget(key)
+    return "; ".join(told) or "nothing"
+
+
+def _is_there(settings: Settings, place: Place) -> bool:
+    """Whether the inventory is there, or may be."""
+    if place.cluster not in settings.clusters:
+        return True
+    path = f"/api/v1/namespaces/{place.namespace}/configmaps/{place.inventory}"
+    try:
+        with connect_cluster(settings.clusters[place.cluster], name=place.cluster) as connection:
+            return connection.request("GET", path).status != 404
+    except Failure:
+        return True
 
 
 def _forge(settings: ForgeSettings) -> str:

@@ -107,6 +107,30 @@ def render(repository: str, environment: str, commit: str | None) -> None:
 
 
 @main.command()
+@click.argument("repository")
+@click.argument("environment")
+@click.option("--commit", help="A full hash; the tip of the branch when left out.")
+def diff(repository: str, environment: str, commit: str | None) -> None:
+    """Show what deploying would change; exit 0 if nothing, 1 if something, 2 on an error."""
+    from deployer.cluster.applyset import Scope
+    from deployer.cluster.unified import summary, unified
+    from deployer.preview import preview
+    from jobs.resources import resources
+
+    with _explained(exit_code=2):
+        found = _environment(repository, environment)
+        mirror = resources().mirror(found)
+        wanted = commit or mirror.fetch(found.branch)
+        mirror.ensure(wanted, branch=found.branch)
+        plan = preview(found, wanted, cluster=resources().settings.clusters[found.cluster], mirror=mirror)
+        for change in plan.changes:
+            click.echo(unified(change, color=True), nl=False)
+        click.echo(summary(plan.changes))
+        plan.refuse_over_budget(Scope.of(found))
+        sys.exit(1 if any(change.differs for change in plan.changes) else 0)
+
+
+@main.command()
 @click.argument("repository", required=False)
 @click.argument("environment", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, like the API's environments.")
@@ -124,7 +148,8 @@ def status(repository: str | None, environment: str | None, *, as_json: bool) ->
             for found in given.settings.environments
             if repository in (None, found.key.repository) and environment in (None, found.key.environment)
         ]
-        click.echo(tables.status_json(rows) if as_json else tables.status(rows))
+        left = given.store.places.left_behind(given.settings.environments) if repository is None else {}
+        click.echo(tables.status_json(rows, left) if as_json else tables.status(rows, left))
 
 
 @main.command()
@@ -217,16 +242,23 @@ def _user() -> str:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(*, exit_code: int = 1) -> Iterator[None]:
     """Turn what can go wrong into one line for the person at the terminal."""
     from deployer.settings import SettingsError
 
     try:
         yield
+    except click.ClickException as error:
+        sys.exit(_said(error.message, exit_code))
     except (Failure, SettingsError) as error:
-        raise click.ClickException(str(error)) from error
+        sys.exit(_said(str(error), exit_code))
     except RedisError as error:
-        raise click.ClickException(f"Redis does not answer ({error}); is REDIS_URL right?") from error
+        sys.exit(_said(f"Redis does not answer ({error}); is REDIS_URL right?", exit_code))
+
+
+def _said(message: str, exit_code: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return exit_code
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from deployer.model import ON_ITS_WAY, Deployment, EnvironmentKey, State, Trigger
+from deployer.planning import ASKED
 from deployer.store import Store
 from jobs.queue import Queues
 
@@ -36,10 +37,11 @@ class Intake:
         """Queue a deployment and have it reported. The caller runs it or has it run; the clock does if the caller dies.
 
         Returns:
-            The new deployment; or the one of the same commit that has not ended yet, which the request joins.
+            The new deployment; or the one of the same commit that has not ended yet, which the request joins. What
+            somebody asked for by name does not join one that is applied and only waited for: it supersedes that.
         """
         asked = self._deployment(request)
-        accepted = self.store.deployments.queue(asked)
+        accepted = self.store.deployments.queue(asked, anew=request.trigger in ASKED)
         self._audit("queued" if accepted.id == asked.id else "joined", accepted, request)
         self.queues.report(request.key, request.commit)
         return accepted
@@ -49,11 +51,10 @@ class Intake:
 
         One of the same commit that has not ended yet is left to whoever runs it.
         """
-        asked = self._deployment(request)
-        accepted = self.store.deployments.queue(asked)
-        self._audit(state.value if accepted.id == asked.id else "joined", accepted, request, reason=reason)
-        if accepted.id == asked.id:
-            self.store.deployments.finish(accepted, state, reason, at=self.clock())
+        ended = replace(self._deployment(request), state=state, summary=reason, finished_at=self.clock())
+        accepted = self.store.deployments.queue(ended)
+        self._audit(state.value if accepted.id == ended.id else "joined", accepted, request, reason=reason)
+        if accepted.id == ended.id:
             self.queues.report(request.key, request.commit)
 
     def _deployment(self, request: Request) -> Deployment:

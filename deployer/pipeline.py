@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from deployer.cluster.apply import apply
+from deployer.cluster.apply import Listeners, apply
+from deployer.cluster.applyset import Scope, Stamp, applyset_id
 from deployer.cluster.connection import connect
-from deployer.model import Action, Environment, Manifests, ObjectResult, Permanent, Stage
+from deployer.model import Action, Environment, Manifests, ObjectResult, Permanent, Place, Stage
 from deployer.progress import Progress
 from deployer.settings import ClusterSettings
 from deployer.source import manifests
@@ -28,6 +29,16 @@ class Pipeline:
     progress: Progress
     still_ours: Callable[[], None]
     """Raises when this worker is no longer the environment's writer; called before each phase of writing."""
+    deployment: str
+    """Id of the deployment, for the inventory."""
+    fence: int
+    """Token of this worker's lease on the environment; a later holder has a higher one."""
+
+    @property
+    def place(self) -> Place:
+        """Where the environment's objects are."""
+        namespace, inventory = self.environment.namespace, self.environment.key.inventory
+        return Place(self.environment.cluster, namespace, inventory, applyset_id(inventory, namespace))
 
     def run(self, commit: str) -> tuple[ObjectResult, ...]:
         """Bring the environment to a commit.
@@ -40,7 +51,7 @@ class Pipeline:
             Temporary: trying again may work.
         """
         self._fetch(commit)
-        return self._apply(self._render(commit))
+        return self._apply(self._render(commit), commit)
 
     def _fetch(self, commit: str) -> None:
         with self.progress.stage(Stage.FETCH, f"commit {commit[:12]} of {self.environment.branch}"):
@@ -50,18 +61,21 @@ class Pipeline:
         with self.progress.stage(Stage.RENDER, self.environment.overlay):
             return manifests.parse(render_overlay(self.mirror, commit, self.environment.overlay))
 
-    def _apply(self, desired: Manifests) -> tuple[ObjectResult, ...]:
+    def _apply(self, desired: Manifests, commit: str) -> tuple[ObjectResult, ...]:
         doing = f"{len(desired.objects)} objects to cluster {self.environment.cluster}"
         with (
             self.progress.stage(Stage.APPLY, doing),
             connect(self.cluster, name=self.environment.cluster) as connection,
         ):
+            self.still_ours()
+            self.progress.settles(self.place)
             results = apply(
                 connection,
                 desired.objects,
-                namespace=self.environment.namespace,
-                force=self.environment.force_conflicts,
-                check=self.still_ours,
+                scope=Scope.of(self.environment),
+                stamp=Stamp(commit, self.deployment, desired.digest),
+                fence=self.fence,
+                listeners=Listeners(check=self.still_ours),
             )
             self.progress.objects(results)
             _refuse_failures(results)

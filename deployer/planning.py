@@ -11,6 +11,9 @@ from deployer.model import Deployment, Environment, Ignored, Merge, Receipt, Sta
 AT_ONCE = timedelta(seconds=1)
 """A delivery that comes again within this time is the sender's stutter, not somebody's wish."""
 
+ASKED = frozenset({Trigger.REPLAY, Trigger.RERUN, Trigger.MANUAL, Trigger.ROLLBACK})
+"""Somebody wants this very commit applied, also if it was applied a moment ago."""
+
 
 def concerned(event: Merge, *, forge: str, environments: Iterable[Environment]) -> tuple[Environment, ...] | Ignored:
     """The environments that a merge may reach: all of that repository and branch, or the reason why there is none."""

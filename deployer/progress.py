@@ -9,7 +9,8 @@ from datetime import datetime
 
 import structlog
 
-from deployer.model import Deployment, Failure, ObjectResult, Stage, StageRecord
+from deployer.forges import report
+from deployer.model import Deployment, Failure, ObjectResult, Place, Stage, StageRecord
 from deployer.store import Store
 
 Clock = Callable[[], datetime]
@@ -38,6 +39,23 @@ class Progress:
             raise
         self._end(begun, doing)
 
+    def waits(self, stage: Stage, message: str) -> None:
+        """A stage that outlives this job stands like this; it begins with the first word on it."""
+        begun = self._open(stage)
+        if begun.message != message:
+            self._store.deployments.write_stage(self._deployment.id, replace(begun, message=message))
+            self.say(f"{stage}: {message}")
+
+    def ended(self, stage: Stage, message: str) -> None:
+        """A stage that outlived its job has ended."""
+        self._end(self._open(stage), message)
+
+    def settles(self, place: Place) -> None:
+        """The environment is at this place from now on; the log says what stays behind where it was before."""
+        self._store.places.settle(self._deployment.key, place)
+        for left in self._store.places.left(self._deployment.key):
+            self.say(f"{report.still_there(left)}; to delete it: {report.clean_up(left)}")
+
     def say(self, line: str) -> None:
         """Add a line to the deployment's log. It must hold no secret."""
         self._store.deployments.log(self._deployment.id, line, at=self._clock())
@@ -47,6 +65,10 @@ class Progress:
         self._store.deployments.write_objects(self._deployment.id, results)
         for result in results:
             self.say(f"{result.ref}: {result.action}{f': {result.message}' if result.message else ''}")
+
+    def _open(self, stage: Stage) -> StageRecord:
+        records = self._store.deployments.stages(self._deployment.id)
+        return next((record for record in records if record.stage is stage), StageRecord(stage, self._clock()))
 
     def _end(self, begun: StageRecord, message: str) -> None:
         ended = replace(begun, finished_at=self._clock(), message=message)

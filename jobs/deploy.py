@@ -1,7 +1,7 @@
 """Runs the deployments of one environment, one at a time, the newest only; the others end as superseded by it.
 
-This is the one place where a failure becomes an outcome. A deployment leaves its environment's queue only with a final
-state, so a worker that dies anywhere in here leaves it for the next one.
+A deployment leaves its environment's queue only with a final state, so a worker that dies anywhere in here leaves it
+for the next one. One that has been applied is only looked at from then on (`jobs/rollout.py`), never applied again.
 """
 
 from __future__ import annotations
@@ -14,23 +14,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import structlog
-from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 
 from deployer.forges import report
-from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, Failure, Stage, State, Temporary
+from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, Stage, State, Temporary
 from deployer.pipeline import Pipeline
 from deployer.planning import newest, overtaken
 from deployer.progress import Progress
 from deployer.retries import DEPLOYMENTS
-from deployer.settings import SettingsError, UnknownEnvironment
+from deployer.settings import UnknownEnvironment
 from deployer.source.mirror import Mirror
-from deployer.store.leases import Lease, LeaseLost
-from jobs.outcome import finish
+from deployer.store.leases import Lease
+from deployer.store.rollouts import Applied
+from jobs.outcome import ending, finish
 from jobs.resources import Resources, resources
-
-log = structlog.get_logger()
+from jobs.rollout import Watch, look_if_due
 
 DEATHS = 3
 """A deployment that takes its worker along this often is not tried again."""
@@ -51,7 +49,7 @@ def deploy_with(given: Resources, key: EnvironmentKey) -> None:
             return
         seen = {deployment.id for deployment in given.store.deployments.queued(key)}
         delay = _run_newest(given, key, lease)
-    if queued := given.store.deployments.queued(key):
+    if queued := _unapplied(given, key):
         if not {deployment.id for deployment in queued} <= seen:
             delay = 0  # what came meanwhile does not wait for the next try of what was there before
         given.store.deployments.postpone(key, due=given.clock() + timedelta(seconds=delay))
@@ -69,7 +67,16 @@ def _run_newest(given: Resources, key: EnvironmentKey, lease: Lease) -> float:
         for deployment in queued:
             finish(given, deployment, State.FAILED, f"{Stage.PLAN}: {error}", lease=lease)
         return 0
-    return Turn(given, environment, lease).run(queued)
+    unapplied = _unapplied(given, key)
+    delay = Turn(given, environment, lease).run(unapplied) if unapplied else 0
+    look_if_due(given, key, lease=lease)
+    return delay
+
+
+def _unapplied(given: Resources, key: EnvironmentKey) -> tuple[Deployment, ...]:
+    """What is queued for an environment and has yet to be written to its cluster."""
+    queued = given.store.deployments.queued(key)
+    return tuple(deployment for deployment in queued if deployment.state is not State.ROLLING_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +113,18 @@ class Turn:
     @contextmanager
     def _ending(self, deployment: Deployment, delays: list[float]) -> Iterator[None]:
         """Turn what is raised inside the block into the outcome of a deployment, or into a delay before another try."""
+
+        def again(fault: Temporary) -> bool:
+            delay = self._postpone(deployment, fault)
+            delays.append(delay or 0)
+            return delay is not None
+
         try:
-            yield
-        except LeaseLost:
-            log.warning("lease lost", environment=str(self.environment.key), deployment=deployment.id)
-        except Failure as failure:
-            delays.append(self._failed(deployment, failure))
-        except SettingsError as error:
-            self._finish(deployment, State.FAILED, f"settings: {error}")
+            with ending(self.given, deployment, lease=self.lease, again=again):
+                yield
         except JobTimeoutException:
             self._finish(deployment, State.FAILED, "took longer than a deployment may (30 minutes), stopped")
             raise  # this job's time is up; the clock has the rest of the queue looked at
-        except RedisError:
-            raise  # nothing can be written down now; the clock finds the deployment when Redis is back
-        except Exception as error:
-            log.exception("internal error", environment=str(self.environment.key), deployment=deployment.id)
-            reason = f"internal error ({type(error).__name__}); the worker's log has the details under {deployment.id}"
-            self._finish(deployment, State.FAILED, reason)
 
     def _supersede(self, there: list[Deployment], chosen: Deployment) -> None:
         for deployment in there:
@@ -141,31 +143,45 @@ class Turn:
             self._finish(chosen, State.FAILED, f"its worker died {DEATHS} times while deploying it (out of memory?)")
             return
         self.lease.confirm()
+        self._supersede_rollouts(chosen)
         self.given.store.environments.begin(chosen)
-        self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY)
-        progress = Progress(chosen, store=self.given.store, clock=self.given.clock)
+        self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY, lease=self.lease)
+        self._apply(chosen, mirror)
+
+    def _supersede_rollouts(self, chosen: Deployment) -> None:
+        for deployment in self.given.store.deployments.queued(self.environment.key):
+            if deployment.state is State.ROLLING_OUT:
+                Watch(self.given, deployment, self.lease).supersede(chosen)
+
+    def _apply(self, chosen: Deployment, mirror: Mirror) -> None:
+        """Write a commit to the cluster; from then on the deployment is rolling out."""
         begun = time.monotonic()
+        progress = Progress(chosen, store=self.given.store, clock=self.given.clock)
         cluster = self.given.settings.clusters[self.environment.cluster]
-        results = Pipeline(self.environment, cluster, mirror, progress, self.lease.check).run(chosen.commit)
-        self._finish(chosen, State.SUCCEEDED, report.summary(results, seconds=time.monotonic() - begun))
+        pipeline = Pipeline(
+            self.environment, cluster, mirror, progress, self.lease.check, chosen.id, fence=self.lease.token
+        )
+        results = pipeline.run(chosen.commit)
+        applied = Applied(
+            cluster=self.environment.cluster,
+            applyset=pipeline.place.applyset,
+            spent=time.monotonic() - begun,
+            timeout=self.environment.rollout_timeout,
+        )
+        self.given.store.rollouts.begin(chosen, applied, lease=self.lease)
+        progress.waits(Stage.ROLLOUT, f"{report.standing(results)} to be healthy")
 
     def _finish(self, deployment: Deployment, state: State, summary: str) -> None:
         finish(self.given, deployment, state, summary, lease=self.lease)
 
-    def _failed(self, deployment: Deployment, failure: Failure) -> float:
-        try:
-            self.lease.confirm()
-        except LeaseLost:
-            return 0
-        if isinstance(failure, Temporary):
-            self.given.store.deployments.postponed(deployment)
-            attempt = self.given.store.deployments.attempt(deployment)
-            delay = DEPLOYMENTS.delay(attempt, failure, dice=random.random)
-            if delay is not None:
-                waiting = DEPLOYMENTS.announce(attempt, delay, failure)
-                self.given.store.deployments.advance(deployment, State.QUEUED, waiting)
-                self.given.store.deployments.log(deployment.id, waiting, at=self.given.clock())
-                self.given.queues.report(deployment.key, deployment.commit)
-                return delay
-        self._finish(deployment, State.FAILED, report.failure_summary(failure))
-        return 0
+    def _postpone(self, deployment: Deployment, fault: Temporary) -> float | None:
+        """Seconds until a deployment is tried again, or None when it is not."""
+        self.given.store.deployments.postponed(deployment)
+        attempt = self.given.store.deployments.attempt(deployment)
+        delay = DEPLOYMENTS.delay(attempt, fault, dice=random.random)
+        if delay is not None:
+            waiting = DEPLOYMENTS.announce(attempt, delay, fault)
+            self.given.store.deployments.advance(deployment, State.QUEUED, waiting, lease=self.lease)
+            self.given.store.deployments.log(deployment.id, waiting, at=self.given.clock())
+            self.given.queues.report(deployment.key, deployment.commit)
+        return delay

@@ -20,6 +20,7 @@ REPORTS = "reports"
 
 DEPLOY_SECONDS = 1800
 MERGE_SECONDS = DEPLOY_SECONDS + 300
+LOOK_SECONDS = 120
 REPORT_SECONDS = 120
 KEEP_FAILED_SECONDS = 3600
 """What failed is in the records and in the log; RQ's own default would keep it for a year."""
@@ -49,6 +50,10 @@ class Queues:
     def deploy(self, key: EnvironmentKey, *, delay: float = 0) -> None:
         """Have an environment look at its queue."""
         self._enqueue(self._deployments, Work("jobs.deploy.deploy", (str(key),), DEPLOY_SECONDS), delay=delay)
+
+    def look(self, key: EnvironmentKey, number: int, *, delay: float) -> None:
+        """Have the rollout in an environment looked at, unless that look has been made by then."""
+        self._enqueue(self._deployments, Work("jobs.rollout.look", (str(key), str(number)), LOOK_SECONDS), delay=delay)
 
     def report(self, key: EnvironmentKey, commit: str, *, delay: float = 0) -> None:
         """Have the state of a commit's deployment told to its forge."""

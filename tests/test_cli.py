@@ -43,7 +43,7 @@ DEPLOYER = Path(sys.executable).parent / "deployer"
 IN_ORDER = (PRODUCTION, STAGING)
 """The environments as the settings have them."""
 ASKING = (("status",), ("audit",), ("log", "a1"), ("replay", "github", "d1"), ("deploy", SHOP, "staging"))
-COMMANDS = ("audit", "check", "demo", "deploy", "log", "render", "replay", "schema", "status")
+COMMANDS = ("audit", "check", "demo", "deploy", "diff", "log", "render", "replay", "schema", "status")
 
 
 @dataclass

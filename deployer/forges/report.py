@@ -6,9 +6,22 @@ Pure: values in, text out. Which forge shows the line is not known here; each cu
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from typing import Protocol
 
-from deployer.model import Action, CommitStatus, Deployment, Failure, ObjectResult, State, StatusState
+from deployer.model import (
+    Action,
+    CommitStatus,
+    Deployment,
+    EnvironmentKey,
+    Failure,
+    ObjectRef,
+    ObjectResult,
+    Place,
+    State,
+    StatusState,
+)
 
 SUMMARY_LENGTH = 500
 """Characters of a failure that are kept; what a tool printed can be megabytes, and the log has all of it."""
@@ -25,7 +38,23 @@ _STATES = {
 }
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
-_CHANGED = (Action.CREATED, Action.UPDATED)
+_CHANGED = (Action.CREATED, Action.UPDATED, Action.RECREATED)
+STANDING = (*_CHANGED, Action.UNCHANGED)
+"""What becomes of an object that is there afterwards, because git wants it."""
+
+PART_OF = "applyset.kubernetes.io/part-of"
+
+
+class Waiting(Protocol):
+    """An object that is not healthy, and why."""
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Its name."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
 
 
 def commit_status(deployment: Deployment, *, page: str) -> CommitStatus:
@@ -40,13 +69,71 @@ def commit_status(deployment: Deployment, *, page: str) -> CommitStatus:
     )
 
 
-def summary(results: Sequence[ObjectResult], *, seconds: float) -> str:
-    """What a deployment did that went well, as in `12 objects, 3 changed, applied in 1.4 s`."""
-    count = f"{len(results)} object{'' if len(results) == 1 else 's'}"
-    changed = sum(result.action in _CHANGED for result in results)
-    if not changed:
-        return f"{count}, nothing to change"
-    return f"{count}, {changed} changed, applied in {_duration(seconds)}"
+def summary(results: Sequence[ObjectResult], *, seconds: float, left: Sequence[Place] = ()) -> str:
+    """What a deployment did that went well, as in `12 objects, 3 changed, healthy in 14 s`.
+
+    Args:
+        results: what happened to each object.
+        seconds: from the beginning of the deployment until all objects were healthy.
+        left: where the environment was before.
+    """
+    actions = Counter(result.action for result in results)
+    changed = sum(actions[action] for action in _CHANGED)
+    parts = [
+        standing(results),
+        f"{changed} changed" if changed else "",
+        *(f"{actions[action]} {action}" for action in (Action.DELETED, Action.KEPT) if actions[action]),
+        "" if changed or actions[Action.DELETED] else "nothing to change",
+        f"healthy in {_duration(seconds)}",
+    ]
+    return "; ".join([", ".join(filter(None, parts)), *map(still_there, left)])
+
+
+def standing(results: Sequence[ObjectResult]) -> str:
+    """How many objects are there after a deployment because git wants them, as in `12 objects`."""
+    there = sum(result.action in STANDING for result in results)
+    return f"{there} object{'' if there == 1 else 's'}"
+
+
+def readiness(ready: int, total: int, waiting: Sequence[Waiting]) -> str:
+    """How a rollout stands, as in `4/6 ready: Deployment shop/web: 1 of 3 replicas available, and 1 more`."""
+    more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+    return cut(f"{ready}/{total} ready{f': {_named(waiting[0])}' if waiting else ''}{more}", SUMMARY_LENGTH)
+
+
+def unready(ready: int, total: int, waiting: Sequence[Waiting], *, seconds: float) -> str:
+    """How a rollout stood when its time was up: everything that is not healthy, and why."""
+    return f"{ready}/{total} ready after {seconds:.0f} s: {'; '.join(map(_named, waiting))}"
+
+
+def failed(objects: Sequence[Waiting]) -> str:
+    """What cannot become healthy any more, and why."""
+    return "; ".join(map(_named, objects))
+
+
+def still_there(place: Place) -> str:
+    """What to know about a place that an environment has left."""
+    where = f"cluster {place.cluster}, namespace {place.namespace}"
+    inventory = f"kubectl --namespace {place.namespace} get configmap {place.inventory}"
+    return f"what it had in {where} is still there (inventory: {inventory}; the log says how to delete it)"
+
+
+def left_behind(key: EnvironmentKey, place: Place) -> str:
+    """What to know about an environment that the settings do not have any more."""
+    where = f"cluster {place.cluster}, namespace {place.namespace}"
+    return f"{key} left the settings; what it had in {where} is still there; to delete it: {clean_up(place)}"
+
+
+def clean_up(place: Place) -> str:
+    """The commands that delete what an environment left at a place: all kinds in its inventory, then the inventory.
+
+    The label is on no other object. https://git.k8s.io/enhancements/keps/sig-cli/3659-kubectl-apply-prune
+    """
+    kubectl = f"kubectl --namespace {place.namespace}"
+    kinds = r"{.metadata.annotations.applyset\.kubernetes\.io/contains-group-kinds}"
+    listed = f"{kubectl} get configmap {place.inventory} --output 'jsonpath={kinds}'"
+    objects = f'kubectl delete "$({listed})" --all-namespaces --selector {PART_OF}={place.applyset}'
+    return f"{objects} && {kubectl} delete configmap {place.inventory}"
 
 
 def failure_summary(failure: Failure) -> str:
@@ -94,6 +181,13 @@ def _last_words(text: str, most: int) -> str:
         if found and len(rest) >= most // 2:
             return rest
     return ending
+
+
+def _named(unready: Waiting) -> str:
+    """`Deployment shop/web: 1 of 3 replicas available`: without the group, because a line on a commit is short."""
+    ref = unready.ref
+    name = f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+    return f"{ref.kind} {name}: {line(unready.reason)}"
 
 
 def _duration(seconds: float) -> str:

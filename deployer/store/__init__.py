@@ -13,7 +13,9 @@ from deployer.store.deliveries import Deliveries
 from deployer.store.deployments import Deployments
 from deployer.store.environments import Environments
 from deployer.store.leases import Leases
+from deployer.store.places import Places
 from deployer.store.posted import Posted
+from deployer.store.rollouts import Rollouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,9 @@ class Store:
     deployments: Deployments
     environments: Environments
     leases: Leases
+    places: Places
     posted: Posted
+    rollouts: Rollouts
 
 
 def open_store(redis: Redis) -> Store:
@@ -40,5 +44,7 @@ def open_store(redis: Redis) -> Store:
         Deployments(redis),
         Environments(redis),
         Leases(redis),
+        Places(redis),
         Posted(redis),
+        Rollouts(redis),
     )

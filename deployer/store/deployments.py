@@ -14,7 +14,7 @@ from datetime import datetime
 from redis import Redis
 
 from deployer.model import Deployment, EnvironmentKey, ObjectResult, StageRecord, State
-from deployer.store import environments, scripts
+from deployer.store import environments, names, scripts
 from deployer.store.codec import (
     read_deployment,
     read_result,
@@ -30,9 +30,6 @@ from deployer.store.leases import Lease
 
 RETENTION_SECONDS = 90 * 24 * 3600
 LOG_LINES = 2000
-_ALL = "deployer:deployments"
-_WAITING = "deployer:environments:waiting"
-_UNREPORTED = "deployer:unreported"
 
 
 class Deployments:
@@ -45,8 +42,12 @@ class Deployments:
         self._finish = redis.register_script(scripts.FINISH)
         self._reported = redis.register_script(scripts.REPORTED)
 
-    def queue(self, deployment: Deployment) -> Deployment:
-        """Put a new deployment into its environment's queue.
+    def queue(self, deployment: Deployment, *, anew: bool = False) -> Deployment:
+        """Put a new deployment into its environment's queue; one that has ended already is only put on record.
+
+        Args:
+            deployment: a new one.
+            anew: do not join one that has been applied and is only waited for.
 
         Returns:
             The same deployment; or the one of the same commit that has no final state yet, which it joins.
@@ -56,62 +57,76 @@ class Deployments:
         winner = text(
             self._queue(
                 keys=[
-                    _active(key, commit),
-                    _record(deployment.id),
-                    _ALL,
-                    _of_environment(key),
-                    _queued(key),
-                    _WAITING,
-                    _UNREPORTED,
-                    _latest(key, commit),
+                    names.active(key, commit),
+                    names.record(deployment.id),
+                    names.ALL,
+                    names.of_environment(key),
+                    names.queued(key),
+                    names.WAITING,
+                    names.UNREPORTED,
+                    names.latest(key, commit),
                 ],
-                args=[deployment.id, deployment.created_at.timestamp(), key, _report(deployment.key, commit), *fields],
+                args=[
+                    deployment.id,
+                    deployment.created_at.timestamp(),
+                    key,
+                    names.report(deployment.key, commit),
+                    deployment.state.value if deployment.state.final else "",
+                    State.ROLLING_OUT.value if anew else "",
+                    *fields,
+                ],
             )
         )
+        if deployment.finished_at and winner == deployment.id:
+            self._expire(deployment, deployment.finished_at)
         return deployment if winner == deployment.id else self.get(winner) or deployment
 
     def get(self, deployment_id: str) -> Deployment | None:
         """A deployment by its id, or None."""
         if not deployment_id.isalnum():
             return None
-        fields = text_hash(self._redis.hgetall(_record(deployment_id)))
+        fields = text_hash(self._redis.hgetall(names.record(deployment_id)))
         return read_deployment(fields) if "id" in fields else None
 
     def latest(self, key: EnvironmentKey, commit: str) -> Deployment | None:
         """The newest deployment of one commit to one environment: what its commit status is about."""
-        found = self._redis.get(_latest(str(key), commit))
+        found = self._redis.get(names.latest(str(key), commit))
         return self.get(text(found)) if found else None
 
     def newest(self, key: EnvironmentKey | None = None, *, most: int = 100) -> tuple[Deployment, ...]:
         """The newest deployments, of one environment or of all, newest first."""
-        index = _of_environment(str(key)) if key else _ALL
+        index = names.of_environment(str(key)) if key else names.ALL
         return self._several(self._redis.zrange(index, 0, most - 1, desc=True))
 
     def queued(self, key: EnvironmentKey) -> tuple[Deployment, ...]:
         """The deployments of an environment that have no final state, in the order in which they were accepted."""
-        return self._several(self._redis.lrange(_queued(str(key)), 0, -1))
+        return self._several(self._redis.lrange(names.queued(str(key)), 0, -1))
 
     def waiting(self, *, before: datetime) -> tuple[EnvironmentKey, ...]:
         """The environments with a deployment that has no final state and was due before a time."""
-        members = self._redis.zrangebyscore(_WAITING, "-inf", before.timestamp())
+        members = self._redis.zrangebyscore(names.WAITING, "-inf", before.timestamp())
         return tuple(EnvironmentKey.parse(text(member)) for member in members)
 
     def postpone(self, key: EnvironmentKey, *, due: datetime) -> None:
         """An environment's queue is to be looked at again at that time."""
-        self._redis.zadd(_WAITING, {str(key): due.timestamp()}, xx=True)
+        self._redis.zadd(names.WAITING, {str(key): due.timestamp()}, xx=True)
 
-    def advance(self, deployment: Deployment, state: State, summary: str) -> Deployment:
-        """Write what a deployment is doing now (not its end). One that has ended stays as it is."""
-        self._advance(keys=[_record(deployment.id)], args=[state.value, summary])
+    def advance(self, deployment: Deployment, state: State, summary: str, *, lease: Lease | None = None) -> Deployment:
+        """Write what a deployment is doing now (not its end).
+
+        One that has ended stays as it is, and so does one whose lease is somebody else's by now.
+        """
+        keys = [names.record(deployment.id), lease.key if lease else ""]
+        self._advance(keys=keys, args=[str(lease.token) if lease else "", state.value, summary])
         return replace(deployment, state=state, summary=summary)
 
     def begun(self, deployment: Deployment) -> int:
         """Count one more beginning of a deployment and return the count since it last ended or was postponed."""
-        return int(self._redis.hincrby(_record(deployment.id), "begun", 1))
+        return int(self._redis.hincrby(names.record(deployment.id), "begun", 1))
 
     def postponed(self, deployment: Deployment) -> None:
         """A try at a deployment came to its end, if not to a good one."""
-        self._redis.hdel(_record(deployment.id), "begun")
+        self._redis.hdel(names.record(deployment.id), "begun")
 
     def finish(
         self, deployment: Deployment, state: State, summary: str, *, at: datetime, lease: Lease | None = None
@@ -131,13 +146,13 @@ class Deployments:
         key = str(deployment.key)
         ended = self._finish(
             keys=[
-                _record(deployment.id),
+                names.record(deployment.id),
                 lease.key if lease else "",
-                _queued(key),
-                _active(key, deployment.commit),
-                _UNREPORTED,
+                names.queued(key),
+                names.active(key, deployment.commit),
+                names.UNREPORTED,
                 environments.name(deployment.key),
-                _WAITING,
+                names.WAITING,
             ],
             args=[
                 str(lease.token) if lease else "",
@@ -146,7 +161,7 @@ class Deployments:
                 write_time(at),
                 deployment.id,
                 at.timestamp(),
-                _report(deployment.key, deployment.commit),
+                names.report(deployment.key, deployment.commit),
                 deployment.commit if state is State.SUCCEEDED else "",
                 key,
             ],
@@ -157,28 +172,32 @@ class Deployments:
     def _expire(self, deployment: Deployment, at: datetime) -> None:
         key, oldest = str(deployment.key), at.timestamp() - RETENTION_SECONDS
         with self._redis.pipeline(transaction=True) as pipe:
-            for name in (*_parts(deployment.id), _latest(key, deployment.commit)):
+            for name in (*names.parts(deployment.id), names.latest(key, deployment.commit)):
                 pipe.expire(name, RETENTION_SECONDS)
-            for index in (_ALL, _of_environment(key)):
+            for index in (names.ALL, names.of_environment(key)):
                 pipe.zremrangebyscore(index, "-inf", oldest)
             pipe.execute()
 
     def attempt(self, deployment: Deployment) -> int:
         """Count one more attempt at a deployment and return the count."""
-        return int(self._redis.hincrby(_record(deployment.id), "attempts", 1))
+        return int(self._redis.hincrby(names.record(deployment.id), "attempts", 1))
+
+    def tried(self, deployment: Deployment) -> bool:
+        """Whether a deployment has been attempted, so that a further attempt has its time."""
+        return bool(self._redis.hexists(names.record(deployment.id), "attempts"))
 
     def write_stage(self, deployment_id: str, record: StageRecord) -> None:
         """Keep a stage under its name; a later attempt replaces it."""
-        self._redis.hset(_stages(deployment_id), record.stage.value, write_stage(record))
+        self._redis.hset(names.stages(deployment_id), record.stage.value, write_stage(record))
 
     def stages(self, deployment_id: str) -> tuple[StageRecord, ...]:
         """The stages so far, by the time they began."""
-        records = [read_stage(written) for written in self._redis.hvals(_stages(deployment_id))]
+        records = [read_stage(written) for written in self._redis.hvals(names.stages(deployment_id))]
         return tuple(sorted(records, key=lambda record: record.started_at))
 
     def log(self, deployment_id: str, line: str, *, at: datetime) -> None:
         """Add one line to what `deployer log` shows. It must hold no secret."""
-        name = _log(deployment_id)
+        name = names.log(deployment_id)
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.rpush(name, f"{write_time(at)} {line}")
             pipe.ltrim(name, -LOG_LINES, -1)
@@ -186,84 +205,45 @@ class Deployments:
 
     def log_lines(self, deployment_id: str) -> tuple[str, ...]:
         """All lines of the log, oldest first."""
-        return tuple(text(line) for line in self._redis.lrange(_log(deployment_id), 0, -1))
+        return tuple(text(line) for line in self._redis.lrange(names.log(deployment_id), 0, -1))
 
     def write_objects(self, deployment_id: str, results: Sequence[ObjectResult]) -> None:
         """Keep what happened to each object."""
-        self._redis.set(_objects(deployment_id), json.dumps([write_result(result) for result in results]))
+        self._redis.set(names.objects(deployment_id), json.dumps([write_result(result) for result in results]))
 
     def objects(self, deployment_id: str) -> tuple[ObjectResult, ...]:
         """What happened to each object, in the order of applying."""
-        written = self._redis.get(_objects(deployment_id))
+        written = self._redis.get(names.objects(deployment_id))
         return tuple(read_result(value) for value in json.loads(written)) if written else ()
 
     def unreported(self, *, before: datetime) -> tuple[tuple[EnvironmentKey, str], ...]:
         """Environment and commit of each status that was due at its forge before a time."""
-        members = self._redis.zrangebyscore(_UNREPORTED, "-inf", before.timestamp())
+        members = self._redis.zrangebyscore(names.UNREPORTED, "-inf", before.timestamp())
         pairs = (text(member).rpartition("@") for member in members)
         return tuple((EnvironmentKey.parse(key), commit) for key, _, commit in pairs)
 
     def postpone_report(self, key: EnvironmentKey, commit: str, *, due: datetime) -> None:
         """The forge is to be told the state of a commit in an environment at that time."""
-        self._redis.zadd(_UNREPORTED, {_report(key, commit): due.timestamp()}, xx=True)
+        self._redis.zadd(names.UNREPORTED, {names.report(key, commit): due.timestamp()}, xx=True)
 
     def report_attempt(self, deployment: Deployment) -> int:
         """Count one more attempt at telling the forge and return the count."""
-        return int(self._redis.hincrby(_record(deployment.id), "report_attempts", 1))
+        return int(self._redis.hincrby(names.record(deployment.id), "report_attempts", 1))
 
     def reported(self, deployment: Deployment) -> None:
-        """The forge knows this state and summary. If they have changed since, a report is still owed."""
-        report = _report(deployment.key, deployment.commit)
-        told = [deployment.state.value, deployment.summary, report]
-        self._reported(keys=[_record(deployment.id), _UNREPORTED], args=told)
+        """The forge knows this state and summary. If they have changed since, a report is still owed;
+        of a rollout that stands differently by now, by the look that saw it."""
+        report = names.report(deployment.key, deployment.commit)
+        told = [deployment.state.value, deployment.summary, report, State.ROLLING_OUT.value]
+        self._reported(keys=[names.record(deployment.id), names.UNREPORTED], args=told)
 
     def forget_report(self, key: EnvironmentKey, commit: str) -> None:
         """There is nobody any more whom the state of a commit could be told."""
-        self._redis.zrem(_UNREPORTED, _report(key, commit))
+        self._redis.zrem(names.UNREPORTED, names.report(key, commit))
 
     def _several(self, ids: Iterable[object]) -> tuple[Deployment, ...]:
         with self._redis.pipeline(transaction=False) as pipe:
             for deployment_id in ids:
-                pipe.hgetall(_record(text(deployment_id)))
+                pipe.hgetall(names.record(text(deployment_id)))
             hashes = [text_hash(raw) for raw in pipe.execute()]
         return tuple(read_deployment(fields) for fields in hashes if "id" in fields)
-
-
-def _record(deployment_id: str) -> str:
-    return f"deployer:deployment:{deployment_id}"
-
-
-def _stages(deployment_id: str) -> str:
-    return f"{_record(deployment_id)}:stages"
-
-
-def _log(deployment_id: str) -> str:
-    return f"{_record(deployment_id)}:log"
-
-
-def _objects(deployment_id: str) -> str:
-    return f"{_record(deployment_id)}:objects"
-
-
-def _parts(deployment_id: str) -> tuple[str, ...]:
-    return _record(deployment_id), _stages(deployment_id), _log(deployment_id), _objects(deployment_id)
-
-
-def _of_environment(key: str) -> str:
-    return f"deployer:deployments:{key}"
-
-
-def _queued(key: str) -> str:
-    return f"deployer:queued:{key}"
-
-
-def _active(key: str, commit: str) -> str:
-    return f"deployer:active:{key}@{commit}"
-
-
-def _latest(key: str, commit: str) -> str:
-    return f"deployer:latest:{key}@{commit}"
-
-
-def _report(key: EnvironmentKey, commit: str) -> str:
-    return f"{key}@{commit}"

@@ -63,8 +63,13 @@ class Lease:
 
     def confirm(self) -> None:
         """Ask Redis, and raise LeaseLost unless the lease is still held by this holder."""
-        if not self._leases.holds(self):
+        if not self.held:
             raise LeaseLost(self.name)
+
+    @property
+    def held(self) -> bool:
+        """Whether the lease is still held by this holder; asks Redis."""
+        return self._leases.holds(self)
 
 
 class Leases:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 # One step, so that two deliveries of one merge can never make two deployments of it.
 # KEYS: active, deployment, index, index of the environment, queue, waiting, unreported, latest
-# ARGV: id, created_at, key, report, then the fields of the hash
+# ARGV: id, created_at, key, report, final state (empty while it has none), state that is not joined (or empty), then
+#       the fields of the hash
 QUEUE = """
 local active = redis.call('GET', KEYS[1])
-if active then return active end
-redis.call('SET', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[2], unpack(ARGV, 5))
+if active and (ARGV[6] == '' or redis.call('HGET', 'deployer:deployment:' .. active, 'state') ~= ARGV[6]) then
+  return active
+end
+redis.call('HSET', KEYS[2], unpack(ARGV, 7))
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])
-redis.call('RPUSH', KEYS[5], ARGV[1])
-redis.call('ZADD', KEYS[6], ARGV[2], ARGV[3])
 redis.call('ZADD', KEYS[7], ARGV[2], ARGV[4])
 redis.call('SET', KEYS[8], ARGV[1])
+if ARGV[5] ~= '' then return ARGV[1] end
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('RPUSH', KEYS[5], ARGV[1])
+redis.call('ZADD', KEYS[6], ARGV[2], ARGV[3])
 return ARGV[1]
 """
 
-# KEYS: deployment  ARGV: state, summary
+# KEYS: deployment, lease  ARGV: token (empty without a lease), state, summary
 ADVANCE = """
 if redis.call('HEXISTS', KEYS[1], 'finished_at') == 1 then return 0 end
-redis.call('HSET', KEYS[1], 'state', ARGV[1], 'summary', ARGV[2])
+if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'state', ARGV[2], 'summary', ARGV[3])
 return 1
 """
 
@@ -42,11 +47,12 @@ if redis.call('LLEN', KEYS[3]) == 0 then redis.call('ZREM', KEYS[7], ARGV[9]) en
 return 1
 """
 
-# The report is done only if what was told is still what there is to tell.
-# KEYS: deployment, unreported  ARGV: state, summary, report
+# The report is done only if what was told is still what there is to tell. In the one state that is told at a pace of
+# its own, what differs in words only has its time.
+# KEYS: deployment, unreported  ARGV: state, summary, report, state with a pace of its own
 REPORTED = """
 local now = redis.call('HMGET', KEYS[1], 'state', 'summary')
-if now[1] ~= ARGV[1] or now[2] ~= ARGV[2] then return 0 end
+if now[1] ~= ARGV[1] or (now[2] ~= ARGV[2] and now[1] ~= ARGV[4]) then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[3])
 redis.call('HDEL', KEYS[1], 'report_attempts')
 return 1

@@ -11,10 +11,10 @@ import tempfile
 from pathlib import Path
 
 from deployer.source import kustomize
-from tests.bench import merge, webhooks
+from tests.bench import apply, merge, webhooks
 from tests.bench.machine import cpu, program_version
 
-BENCHES = {"webhooks": webhooks.measure, "merge": merge.measure}
+BENCHES = {"webhooks": webhooks.measure, "merge": merge.measure, "apply": apply.measure}
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ KEY = EnvironmentKey("github", NAME, "staging")
 
 def measure(folder: Path) -> Iterator[str]:
     """The same overlay of ten objects, one of them changed by each merge, to the same cluster, in turns."""
-    with _cluster(folder) as (kind, kubeconfig), ValkeyServer(appendonly="yes") as valkey:
+    with cluster(folder) as (kind, kubeconfig), ValkeyServer(appendonly="yes") as valkey:
         secret = secrets.token_hex(16)
         (folder / "forge").mkdir()
         with SandboxForge(folder / "forge") as forge, Redis.from_url(f"{valkey.connection_url}/0") as redis:
@@ -95,7 +95,7 @@ def _clone(forge: SandboxForge, folder: Path) -> Path:
 
 
 @contextmanager
-def _cluster(folder: Path) -> Iterator[tuple[str, Path]]:
+def cluster(folder: Path) -> Iterator[tuple[str, Path]]:
     if assets() is not None:
         with control_plane() as plane:
             yield "a real API server", plane.kubeconfig

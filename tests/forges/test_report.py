@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +15,7 @@ from deployer.model import (
     ObjectRef,
     ObjectResult,
     Permanent,
+    Place,
     Stage,
     State,
     StatusState,
@@ -85,14 +87,17 @@ def test_a_description_is_one_readable_line(state: State, summary: str, descript
 @pytest.mark.parametrize(
     ("counts", "seconds", "expected"),
     [
-        ({"unchanged": 9, "updated": 2, "created": 1}, 1.36, "12 objects, 3 changed, applied in 1.4 s"),
-        ({"unchanged": 12}, 1.4, "12 objects, nothing to change"),
-        ({"unchanged": 1}, 1.4, "1 object, nothing to change"),
-        ({"created": 1}, 0.001, "1 object, 1 changed, applied in 0.1 s"),
-        ({"created": 2}, 9.97, "2 objects, 2 changed, applied in 10 s"),
-        ({"created": 2}, 14.2, "2 objects, 2 changed, applied in 14 s"),
-        ({"created": 2}, 119.4, "2 objects, 2 changed, applied in 119 s"),
-        ({"created": 2}, 272.0, "2 objects, 2 changed, applied in 4 min 32 s"),
+        ({"unchanged": 9, "updated": 2, "created": 1}, 1.36, "12 objects, 3 changed, healthy in 1.4 s"),
+        ({"unchanged": 12}, 1.4, "12 objects, nothing to change, healthy in 1.4 s"),
+        ({"unchanged": 1}, 1.4, "1 object, nothing to change, healthy in 1.4 s"),
+        ({"unchanged": 5, "recreated": 1}, 1.4, "6 objects, 1 changed, healthy in 1.4 s"),
+        ({"unchanged": 5, "deleted": 2}, 1.4, "5 objects, 2 deleted, healthy in 1.4 s"),
+        ({"updated": 1, "deleted": 1, "kept": 3}, 1.4, "1 object, 1 changed, 1 deleted, 3 kept, healthy in 1.4 s"),
+        ({"created": 1}, 0.001, "1 object, 1 changed, healthy in 0.1 s"),
+        ({"created": 2}, 9.97, "2 objects, 2 changed, healthy in 10 s"),
+        ({"created": 2}, 14.2, "2 objects, 2 changed, healthy in 14 s"),
+        ({"created": 2}, 119.4, "2 objects, 2 changed, healthy in 119 s"),
+        ({"created": 2}, 272.0, "2 objects, 2 changed, healthy in 4 min 32 s"),
     ],
 )
 def test_the_summary_counts_objects_and_time(counts: dict[str, int], seconds: float, expected: str) -> None:
@@ -165,3 +170,41 @@ def test_what_fits_is_left_as_it_is_and_what_does_not_says_so(text: str, limit: 
 @given(text=st.text(max_size=200))
 def test_a_line_has_no_character_that_a_terminal_or_a_page_obeys(text: str) -> None:
     assert report.line(text) == "" or report.line(text).isprintable()
+
+
+@dataclass
+class Unready:
+    ref: ObjectRef
+    reason: str
+
+
+WEB = Unready(ObjectRef("apps/v1", "Deployment", "shop", "web"), "1 of 3 replicas available")
+VOLUME = Unready(ObjectRef("v1", "PersistentVolume", None, "data"), "still\nPending")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "expected"),
+    [
+        ([], "4/6 ready"),
+        ([WEB], "4/6 ready: Deployment shop/web: 1 of 3 replicas available"),
+        ([WEB, VOLUME], "4/6 ready: Deployment shop/web: 1 of 3 replicas available, and 1 more"),
+    ],
+)
+def test_a_rollout_tells_how_many_are_ready_and_what_is_waited_for(waiting: list[Unready], expected: str) -> None:
+    assert report.readiness(4, 6, waiting) == expected
+
+
+def test_at_the_end_of_its_time_everything_that_is_not_ready_is_named() -> None:
+    told = report.unready(4, 6, [WEB, VOLUME], seconds=300.2)
+    expected = "Deployment shop/web: 1 of 3 replicas available; PersistentVolume data: still Pending"
+    assert told == f"4/6 ready after 300 s: {expected}"
+
+
+def test_what_stays_where_the_environment_was_is_told_with_the_commands_that_delete_it() -> None:
+    place = Place("blue", "shop", "deployer.staging.acme-shop", "applyset-x-v1")
+    told = report.summary(results(created=1), seconds=1, left=[place])
+    assert told.startswith(
+        "1 object, 1 changed, healthy in 1.0 s; what it had in cluster blue, namespace shop is still"
+    )
+    assert "kubectl --namespace shop get configmap deployer.staging.acme-shop" in told
+    assert "--selector applyset.kubernetes.io/part-of=applyset-x-v1" in report.clean_up(place)

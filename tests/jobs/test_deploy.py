@@ -29,12 +29,12 @@ def test_a_deployment_brings_the_commit_to_the_cluster(world: World) -> None:
     world.deploy(STAGING)
     found = world.latest(STAGING, world.first)
     assert found.state is State.SUCCEEDED
-    assert found.summary.startswith("1 object, 1 changed, applied in ")
+    assert found.summary.startswith("1 object, 1 changed, healthy in ")
     assert greeting(world) == {"text": "hello"}
     assert world.given.store.environments.get(STAGING).deployed == world.first
     assert world.given.store.deployments.queued(STAGING) == ()
     stages = world.given.store.deployments.stages(found.id)
-    assert [record.stage for record in stages] == [Stage.FETCH, Stage.RENDER, Stage.APPLY]
+    assert [record.stage for record in stages] == [Stage.FETCH, Stage.RENDER, Stage.APPLY, Stage.ROLLOUT]
     assert [result.action for result in world.given.store.deployments.objects(found.id)] == [Action.CREATED]
     assert world.given.store.deployments.log_lines(found.id)
 

@@ -12,14 +12,16 @@ from pathlib import Path
 import yaml
 from redis import Redis
 
-from deployer.model import Delivery, Deployment, EnvironmentKey
+from deployer.model import Delivery, Deployment, EnvironmentKey, State
 from deployer.settings import load
 from deployer.store import open_store
+from deployer.store.rollouts import Rolling
 from jobs.deploy import deploy_with
 from jobs.merge import plan_owed
 from jobs.queue import Queues
 from jobs.report import report_with
 from jobs.resources import Resources
+from jobs.rollout import look_with
 from tests import repositories
 from tests.examples import NOON
 from tests.forges.recording import RecordingForge
@@ -47,10 +49,11 @@ def config_map(text: str) -> str:
 
 def files(namespace: str) -> Mapping[str, str]:
     overlay = f"namespace: {namespace}\nresources: [config.yaml]\n"
+    prefixed = f"namePrefix: production-\n{overlay}"  # no two environments share an object
     return {
         f"{environment}/{name}": content
-        for environment in ("staging", "production")
-        for name, content in (("kustomization.yaml", overlay), ("config.yaml", config_map("hello")))
+        for environment, kustomization in (("staging", overlay), ("production", prefixed))
+        for name, content in (("kustomization.yaml", kustomization), ("config.yaml", config_map("hello")))
     }
 
 
@@ -85,6 +88,26 @@ class World:
 
     def deploy(self, key: EnvironmentKey) -> None:
         deploy_with(self.given, key)
+
+    def look(self, key: EnvironmentKey) -> None:
+        """The next look at the rollout, as its job makes it."""
+        look_with(self.given, key, self.rolling(key).looks)
+
+    def rolling(self, key: EnvironmentKey) -> Rolling:
+        found = self.given.store.rollouts.get(self.rolls_out(key))
+        assert found is not None
+        return found
+
+    def rolls_out(self, key: EnvironmentKey) -> Deployment:
+        (found,) = (one for one in self.given.store.deployments.queued(key) if one.state is State.ROLLING_OUT)
+        return found
+
+    def age(self, key: EnvironmentKey, seconds: float) -> None:
+        """Let the rollout have begun so much earlier, by the clock of Redis."""
+        for time in ("applied_at", "deadline", "due", "told_at"):
+            name = f"deployer:deployment:{self.rolls_out(key).id}:rollout"
+            if self.given.redis.hexists(name, time):
+                self.given.redis.hincrbyfloat(name, time, -seconds)
 
     def report(self, key: EnvironmentKey, commit: str) -> None:
         report_with(self.given, key, commit)

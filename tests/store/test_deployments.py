@@ -25,6 +25,49 @@ def test_the_same_commit_joins_until_it_has_ended(store: Store) -> None:
     assert store.deployments.queue(deployment("a3")).id == "a3"
 
 
+def test_what_was_applied_and_is_only_waited_for_is_joined_unless_it_is_wanted_anew(store: Store) -> None:
+    store.deployments.queue(FIRST)
+    assert store.deployments.queue(deployment("a2"), anew=True).id == "a1"
+    store.deployments.advance(FIRST, State.ROLLING_OUT, "0/1 ready")
+    assert store.deployments.queue(deployment("a3")).id == "a1"
+    assert store.deployments.queue(deployment("a4"), anew=True).id == "a4"
+    store.deployments.finish(FIRST, State.SUPERSEDED, "superseded", at=after(5))
+    assert store.deployments.queue(deployment("a5")).id == "a4"
+
+
+def test_one_that_ended_before_it_began_is_on_record_and_owes_a_report_but_is_never_queued(
+    store: Store, redis: Redis
+) -> None:
+    ended = replace(FIRST, state=State.SUPERSEDED, summary="older", finished_at=after(1))
+    assert store.deployments.queue(ended).id == "a1"
+    assert store.deployments.get("a1") == ended
+    assert store.deployments.latest(STAGING, COMMIT) == ended
+    assert store.deployments.queued(STAGING) == ()
+    assert store.deployments.waiting(before=after(100)) == ()
+    assert store.deployments.unreported(before=after(2)) == ((STAGING, COMMIT),)
+    assert redis.ttl("deployer:deployment:a1") > 0
+    assert store.deployments.queue(deployment("a2")).id == "a2"
+
+
+def test_one_that_ended_before_it_began_hides_none_that_has_not_ended(store: Store) -> None:
+    store.deployments.queue(FIRST)
+    ended = replace(deployment("a2"), state=State.FAILED, summary="no", finished_at=after(1))
+    assert store.deployments.queue(ended).id == "a1"
+    assert store.deployments.get("a2") is None
+
+
+def test_a_worker_whose_lease_is_somebody_elses_says_nothing(store: Store, redis: Redis) -> None:
+    store.deployments.queue(FIRST)
+    with store.leases.hold("x") as lease:
+        assert lease is not None
+        redis.set(lease.key, "999")
+        store.deployments.advance(FIRST, State.RUNNING, "rendering", lease=lease)
+        assert store.deployments.get("a1") == FIRST
+        redis.set(lease.key, lease.token)
+        store.deployments.advance(FIRST, State.RUNNING, "rendering", lease=lease)
+    assert [each.state for each in store.deployments.queued(STAGING)] == [State.RUNNING]
+
+
 def test_fifty_at_once_make_one(store: Store) -> None:
     with ThreadPoolExecutor(16) as threads:
         made = list(threads.map(lambda number: store.deployments.queue(deployment(f"d{number}")).id, range(50)))
