@@ -69,14 +69,18 @@ class Pipeline:
         ):
             self.still_ours()
             self.progress.settles(self.place)
-            results = apply(
-                connection,
-                desired.objects,
-                scope=Scope.of(self.environment),
-                stamp=Stamp(commit, self.deployment, desired.digest),
-                fence=self.fence,
-                listeners=Listeners(check=self.still_ours),
-            )
+            try:
+                results = apply(
+                    connection,
+                    desired.objects,
+                    scope=Scope.of(self.environment),
+                    stamp=Stamp(commit, self.deployment, desired.digest),
+                    fence=self.fence,
+                    listeners=Listeners(check=self.still_ours),
+                )
+            finally:
+                for trouble in connection.troubles():
+                    self.progress.say(f"cluster {self.environment.cluster}: {trouble}; waited and went on")
             self.progress.objects(results)
             _refuse_failures(results)
         return results

@@ -19,7 +19,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LOCKED = sorted(ROOT.glob("requirements*.txt"))
 
-LONGER = {"deployer/model.py": 320}
+LONGER = {"deployer/model.py": 345}
 """The model is one vocabulary; it is easier to read in one place."""
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from deployer.model import Deployment, Stage, StageRecord, State
 
-STAGES = (Stage.FETCH, Stage.RENDER, Stage.APPLY)
+STAGES = (Stage.FETCH, Stage.RENDER, Stage.APPLY, Stage.ROLLOUT)
 _LOOKS = {State.SUCCEEDED: ("✔", "green"), State.FAILED: ("✘", "red"), State.SUPERSEDED: ("–", "dim")}
 
 

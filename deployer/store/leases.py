@@ -19,11 +19,16 @@ _IF_MINE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call({}) 
 _RENEW = _IF_MINE.format("'PEXPIRE', KEYS[1], ARGV[2]")
 _RELEASE = _IF_MINE.format("'DEL', KEYS[1]")
 
-# KEYS: lease, fence  ARGV: milliseconds. The token is taken only when the lease is free.
+# KEYS: lease, fence  ARGV: milliseconds. The token is taken only when the lease is free. It is the time in milliseconds
+# or one more than the last one: clusters remember it, so it has to grow also when Redis has lost its data.
 _TAKE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local token = redis.call('INCR', KEYS[2])
-redis.call('SET', KEYS[1], token, 'PX', ARGV[1])
+local now = redis.call('TIME')
+local time = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+local token = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, time)
+local written = string.format('%.0f', token)
+redis.call('SET', KEYS[2], written)
+redis.call('SET', KEYS[1], written, 'PX', ARGV[1])
 return token
 """
 
