@@ -26,6 +26,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, labels: {app: web}}
 spec:
+  replicas: 0  # there is no kubelet that would make pods ready
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
