@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from deployer.cluster.apply import apply
 from deployer.cluster.connection import connect
 from deployer.cluster.resources import Resource, refuse_unsafe
 from deployer.model import Manifest, ObjectRef, Permanent
 from deployer.settings import ClusterSettings
+from tests.cluster.bring import bring
 from tests.cluster.conftest import kubeconfig_for
 from tests.cluster.objects import config_map, definition, manifest
 from tests.cluster.scripted import Reply, ScriptedServer
@@ -70,6 +70,6 @@ def test_all_that_is_refused_is_named() -> None:
 def test_nothing_is_sent_when_a_name_would_escape(bad: Manifest, to_kubeconfig: Callable[..., ClusterSettings]) -> None:
     with ScriptedServer(lambda _: Reply()) as server, connect(to_kubeconfig(kubeconfig_for(server.url))) as connection:
         with pytest.raises(Permanent):
-            apply(connection, [config_map("fine"), bad], namespace="shop", force=True)
+            bring(connection, [config_map("fine"), bad], namespace="shop", force=True)
 
         assert server.requests == []
