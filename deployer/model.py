@@ -272,7 +272,7 @@ class Action(StrEnum):
     UNCHANGED = "unchanged"
     DELETED = "deleted"
     KEPT = "kept"
-    """It left git and stays, for the reason that the message gives."""
+    """It stays as it is, for the reason that the message gives."""
     FAILED = "failed"
     SKIPPED = "skipped"
     """Not tried, because something that it needs failed before it."""

@@ -39,8 +39,6 @@ class Listeners:
     """Called before each request that writes, from any thread; what it raises ends the apply there."""
     on_result: Callable[[ObjectResult], None] = lambda _: None
     """Called with each result as it comes, from the thread that applies."""
-    on_plan: Callable[[Plan], None] = lambda _: None
-    """Called once with what will be done, before the first write."""
 
 
 SILENT = Listeners()
@@ -83,7 +81,6 @@ def apply(  # noqa: PLR0913 - what, where to, for which deployment, and who list
         planned = plan(connection, manifests, scope=scope, threads=threads, closely=False)
         planned.refuse_over_budget(scope)
         _refuse_newer(planned.inventory, fence)
-        listeners.on_plan(planned)
         deleter = Deleter(connection, scope.id, listeners.check)
         brought = {need for step in planned.steps for need in brings(step.target)}
         writer = Writer(connection, scope.force, settle, brought, listeners.check, deleter)

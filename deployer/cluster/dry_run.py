@@ -31,7 +31,7 @@ class DryRun:
             return self._created(target)
         if desired.asks(target.manifest.content, desired.APPLY) == desired.IF_ABSENT:
             note = "there already without our label, and to be applied only if absent: left alone"
-            return Change(target.ref, Verdict.UNCHANGED, note=note)
+            return Change(target.ref, Verdict.KEEP, note=note)
         return self.of(target, response.body)
 
     def of(self, target: Target, live: Mapping[str, JSON]) -> Change:

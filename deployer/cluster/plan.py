@@ -144,7 +144,10 @@ def _steps(
 def _surely(target: Target, live: Mapping[str, JSON] | None, sight: Sight) -> Change | None:
     """What an object needs if that is plain to see."""
     if other := sight.foreign.get(target.path):
-        note = f"belongs to another set ({other}); take it out there first, so that only one place rules it"
+        note = (
+            f"belongs to another set ({other}); take it out there first, so that only one place rules it. Which one: "
+            f"kubectl get configmaps --all-namespaces --selector applyset.kubernetes.io/id={other}"
+        )
         return Change(target.ref, Verdict.REFUSE, note=note)
     if live is None:
         return None

@@ -28,6 +28,7 @@ _QUOTED = 160
 """Characters of one text of a pod."""
 _REVISION = "deployment.kubernetes.io/revision"
 _HASH = "controller-revision-hash"
+_TEMPLATE_HASH = "pod-template-hash"
 _TEMPLATE_GENERATION = "pod-template-generation"
 _DAEMON_GENERATION = "deprecated.daemonset.template.generation"
 
@@ -47,7 +48,7 @@ def trouble(workload: Object, *, replica_sets: Iterable[Object], pods: Iterable[
 
     Args:
         workload: a Deployment, ReplicaSet, StatefulSet, DaemonSet, Job or Pod.
-        replica_sets: those of its namespace; their metadata is enough.
+        replica_sets: those of its namespace.
         pods: those of its namespace.
     """
     obj = Reading(workload)
@@ -87,8 +88,19 @@ def _newest(obj: Reading, replica_sets: Iterable[Object], pods: Iterable[Object]
 
 
 def _newest_replica_set(deployment: Reading, replica_sets: Iterable[Object]) -> Reading | None:
-    owned = [each for each in map(Reading, replica_sets) if _owned(each, deployment)]
+    """The one with the Deployment's own template: right after a change, the newest one may still be the old one."""
+    wanted = _template(deployment)
+    owned = [each for each in map(Reading, replica_sets) if _owned(each, deployment) and _template(each) == wanted]
     return max(owned, key=_revision, default=None)
+
+
+def _template(workload: Reading) -> JSON:
+    """The pods that a workload asks for, without the label that tells the ReplicaSets of a Deployment apart."""
+    template = dict(workload.part("spec", "template").content)
+    metadata = dict(workload.part("spec", "template", "metadata").content)
+    labels = workload.texts("spec", "template", "metadata", "labels")
+    metadata["labels"] = {name: value for name, value in labels.items() if name != _TEMPLATE_HASH}
+    return {**template, "metadata": dict(metadata)}
 
 
 def _revision(replica_set: Reading) -> int:

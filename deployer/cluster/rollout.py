@@ -161,20 +161,18 @@ class _Cluster:
     def _troubles(self, namespace: str, workloads: Mapping[ObjectRef, Object]) -> dict[ObjectRef, Trouble]:
         deployments = [each for each in workloads.values() if each.get("kind") == "Deployment"]
         running = [each for each in workloads.values() if each.get("kind") != "Pod"]
-        sets = self._listed(_REPLICA_SETS, namespace, deployments, accept=observe.METADATA_ONLY)
+        sets = self._listed(_REPLICA_SETS, namespace, deployments)
         listed = self._listed(_PODS, namespace, running)
         troubles = {ref: trouble(each, replica_sets=sets, pods=listed) for ref, each in workloads.items()}
         return {ref: why for ref, why in troubles.items() if why is not None}
 
-    def _listed(
-        self, resource: Resource, namespace: str, owners: Sequence[Object], *, accept: str = "application/json"
-    ) -> list[Object]:
+    def _listed(self, resource: Resource, namespace: str, owners: Sequence[Object]) -> list[Object]:
         """What belongs to the owners, and perhaps more; nothing when listing is not allowed."""
         if not owners:
             return []
         try:
             found = observe.labelled(
-                self.connection, [(resource, namespace)], selector=selector(owners), threads=self.threads, accept=accept
+                self.connection, [(resource, namespace)], selector=selector(owners), threads=self.threads
             )
         except Permanent:
             return []
