@@ -24,7 +24,7 @@ class Verdict(StrEnum):
     OWN = "own"
     """Nothing that people see differs, only the cluster's record of which fields are git's."""
     KEEP = "keep"
-    """It stays in the cluster as it is, for the reason in the note: it left git, or git leaves it to whoever made it."""
+    """It stays in the cluster as it is, for the reason in the note: it left git, or git leaves it to its maker."""
     REFUSE = "refuse"
     """It cannot be brought there, for the reason in the note."""
 
