@@ -1,0 +1,103 @@
+"""What an environment is: an overlay, a cluster, and the policy of the two."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+
+class ForgeKind(StrEnum):
+    """The software a forge runs."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+
+class Drift(StrEnum):
+    """What to do about a live object that moved away from git."""
+
+    REVERT = "revert"
+    REPORT = "report"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EnvironmentKey:
+    """What names an environment everywhere: in Redis, in logs, in the URL of a page."""
+
+    forge: str
+    repository: str
+    environment: str
+
+    def __str__(self) -> str:
+        return f"{self.forge}/{self.repository}/{self.environment}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote. Forge and environment have no slash in them; a repository has one or more.
+
+        Raises:
+            ValueError: `text` has fewer than four parts.
+        """
+        forge, _, rest = text.partition("/")
+        repository, _, environment = rest.rpartition("/")
+        if not (forge and "/" in repository and environment):
+            raise ValueError(f"not an environment key: {text!r}")
+        return cls(forge, repository, environment)
+
+    @property
+    def inventory(self) -> str:
+        """Name of the ConfigMap that heads this environment's objects in its namespace.
+
+        The forge is not in it and the repository only as a slug, so two keys can share one; the settings refuse that.
+        """
+        slug = re.sub(r"[^a-z0-9]+", "-", self.repository.lower()).strip("-")
+        return f"deployer.{self.environment}.{slug}"
+
+
+@dataclass(frozen=True, slots=True)
+class PrunePolicy:
+    """What a deployment may delete of the objects that left git. None: no limit of that sort."""
+
+    max_percent: int | None = None
+    """Of the objects in the inventory, 1 to 100."""
+    max_objects: int | None = None
+    protected: bool = True
+    """Whether PersistentVolumeClaims, Namespaces and CustomResourceDefinitions are never deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One overlay of one repository on one cluster, with its policy."""
+
+    key: EnvironmentKey
+    branch: str
+    overlay: str
+    """Folder with a kustomization, relative to the repository's root, without a leading or trailing slash."""
+    cluster: str
+    namespace: str
+    force_conflicts: bool
+    """Take over fields that another manager owns; otherwise they fail the deployment."""
+    rollout_timeout: int
+    """Seconds."""
+    drift: Drift = Drift.REPORT
+    drift_interval: int = 300
+    """Seconds from one look for drift to the next."""
+    prune: PrunePolicy | None = PrunePolicy()
+    """None: nothing is ever deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an environment's objects are: enough to find them when the settings say something else by now."""
+
+    cluster: str
+    """Its name in the settings."""
+    namespace: str
+    """Home of the inventory."""
+    inventory: str
+    """Name of the ConfigMap that heads the objects."""
+    applyset: str
+    """Id of the set: the value of the label that every object carries."""
