@@ -34,7 +34,9 @@ _HEADER = 2
 
 
 def unified(change: Change, *, color: bool) -> str:
-    """The difference between cluster and git in one object, each line ended; empty when there is none to show.
+    """The difference between cluster and git in one object and what is to be said of it; empty when there is neither.
+
+    Each line is ended.
 
     Args:
         change: with both states as they may be shown.
@@ -45,7 +47,7 @@ def unified(change: Change, *, color: bool) -> str:
         f"{change.ref} (cluster)", f"{change.ref} (git)", n=_CONTEXT, lineterm="",
     )  # fmt: skip
     shown = (printable(line) for line in lines)
-    return "".join(f"{line}\n" for line in (_colored(shown) if color else shown))
+    return "".join(f"{line}\n" for line in (*(_colored(shown) if color else shown), *_remark(change)))
 
 
 def summary(changes: Iterable[Change]) -> str:
@@ -55,6 +57,12 @@ def summary(changes: Iterable[Change]) -> str:
     if counted.keys() <= _NOT_A_CHANGE:
         said = ["nothing to change", *(text for text in said if not text.endswith("unchanged"))]
     return ", ".join(said)
+
+
+def _remark(change: Change) -> list[str]:
+    if not change.note or change.verdict in (Verdict.UNCHANGED, Verdict.OWN):
+        return []
+    return [f"# {change.ref}: {_SAID[change.verdict]}: {printable(change.note)}"]
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The commands as an operator gives them, against a real Valkey, real git and a sandbox cluster; a thread works."""
+"""The commands as an operator gives them, against a real Valkey, real git and a sandbox cluster."""
 
 from __future__ import annotations
 
@@ -8,140 +8,37 @@ import secrets
 import shutil
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 import yaml
 from click.testing import CliRunner, Result
-from redis import Redis
 from rq import Queue
 
 from deployer import cli
-from deployer.cluster.connection import connect
-from deployer.model import JSON, Deployment, State, Trigger
-from deployer.settings import ClusterSettings, FileSecret, schema
+from deployer.model import State, Trigger
+from deployer.settings import schema
 from jobs.deploy import deploy_with
 from jobs.merge import plan_owed
 from jobs.queue import DEPLOYMENTS, MERGES
 from jobs.resources import resources
 from tests import repositories
+from tests.cli.terminal import Terminal, surround
 from tests.control_plane import free_port
 from tests.examples import PRODUCTION, STAGING
-from tests.forges.recording import Answer, RecordingForge, Request
-from tests.jobs.world import SHOP, World, make_world
+from tests.forges.recording import Answer
+from tests.jobs.world import SHOP
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 DEPLOYER = Path(sys.executable).parent / "deployer"
 IN_ORDER = (PRODUCTION, STAGING)
 """The environments as the settings have them."""
 ASKING = (("status",), ("audit",), ("log", "a1"), ("replay", "github", "d1"), ("deploy", SHOP, "staging"))
 COMMANDS = ("audit", "check", "demo", "deploy", "diff", "log", "render", "replay", "schema", "status")
-
-
-@dataclass
-class Terminal:
-    """Where an operator types. Nothing that is shown there may hold one of `hidden`."""
-
-    world: World
-    settings: Path
-    hidden: tuple[str, ...]
-
-    def __call__(self, *arguments: str) -> Result:
-        result = CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
-        assert not any(secret in result.output for secret in self.hidden)
-        return result
-
-    def fails(self, *arguments: str) -> str:
-        """What a command says that fails; on standard error, in one message, and nothing else."""
-        result = self(*arguments)
-        assert (result.exit_code, result.stdout) == (1, "")
-        assert result.stderr.startswith("Error: ")
-        return result.stderr.removeprefix("Error: ").rstrip("\n")
-
-    def rewrite(self, change: Callable[[dict[str, Any]], object]) -> None:
-        content = yaml.safe_load(self.settings.read_text())
-        change(content)
-        self.settings.write_text(yaml.safe_dump(content))
-
-    @contextmanager
-    def worker(self) -> Iterator[None]:
-        """Runs what is queued, as a worker does, until the block ends."""
-        stop = threading.Event()
-        thread = threading.Thread(target=_work, args=(stop,))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-    def deployed(self) -> None:
-        """Both environments run the first commit."""
-        for name in ("staging", "production"):
-            with self.worker():
-                assert self("deploy", SHOP, name, "--wait").exit_code == 0
-
-    def newest(self) -> Deployment:
-        return self.world.given.store.deployments.newest(most=1)[0]
-
-
-def _work(stop: threading.Event) -> None:
-    while not stop.wait(0.02):
-        for key in (STAGING, PRODUCTION):
-            if resources().store.deployments.queued(key):
-                deploy_with(resources(), key)
-
-
-def answer(request: Request) -> Answer:
-    if (request.method, request.path) == ("GET", "/user"):
-        return Answer(200, {"login": "deployer-bot"})
-    return Answer(201, {"id": 1})
-
-
-@pytest.fixture
-def terminal(
-    tmp_path: Path, redis: Redis, redis_url: str, sandbox_kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Terminal]:
-    namespace, hidden = f"cli-{secrets.token_hex(4)}", (secrets.token_hex(), secrets.token_hex())
-    with connect(ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))) as connection:
-        body: dict[str, JSON] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        connection.request("POST", "/api/v1/namespaces", body=body)
-    with RecordingForge(answer) as forge:
-        world = make_world(tmp_path, redis, forge, sandbox_kubeconfig, namespace)
-        world.clock.now = datetime.now(UTC)
-        settings = tmp_path / "deployer.yaml"
-        surround(monkeypatch, DEPLOYER_CONFIG=str(settings), REDIS_URL=redis_url, DEPLOYER_DATA=str(tmp_path / "data"))
-        surround(monkeypatch, HOOK=hidden[0], TOKEN=hidden[1])
-        yield Terminal(world, settings, hidden)
-        forget()
-    structlog.reset_defaults()
-
-
-def surround(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-
-
-def forget() -> None:
-    """Let go of the resources that commands have left behind in this process."""
-    if resources.cache_info().currsize:
-        resources().redis.close()
-    resources.cache_clear()
-
-
-@pytest.fixture
-def alone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """A terminal from which Redis cannot be reached."""
-    surround(monkeypatch, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
-    return terminal
 
 
 def shown(result: Result) -> Mapping[str, str]:
