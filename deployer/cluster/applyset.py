@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 
 from deployer.model import JSON, Environment, PrunePolicy
 
-PART_OF = "applyset.kubernetes.io/part-of"
-"""The label of every object that is in a set: the set's id."""
-
 TOOLING = "deployer/v1"
 _PREFIX = "applyset.kubernetes.io/"
 _ID = f"{_PREFIX}id"

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from deployer.cluster.applyset import PART_OF
 from deployer.cluster.connection import Connection, Response
 from deployer.cluster.refusal import capped, said
-from deployer.model import JSON, Action, ObjectRef, ObjectResult
+from deployer.model import JSON, PART_OF, Action, ObjectRef, ObjectResult
 
 _TRIES = 5
 """A controller may write the object between our look and our delete, but not for ever."""

@@ -6,8 +6,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import replace
 
-from deployer.cluster.applyset import PART_OF
-from deployer.model import JSON, Manifest
+from deployer.model import JSON, PART_OF, Manifest
 
 RECREATE = "deployer/recreate"
 PRUNE = "deployer/prune"

@@ -12,7 +12,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from deployer.cluster import discovery, observe
-from deployer.cluster.applyset import PART_OF
 from deployer.cluster.connection import Connection
 from deployer.cluster.discovery import Kind, UnknownKind
 from deployer.cluster.health import Health, Judgement, judge, watched
@@ -21,7 +20,7 @@ from deployer.cluster.link import THREADS
 from deployer.cluster.pods import Object, Trouble, selector, trouble
 from deployer.cluster.refusal import capped
 from deployer.cluster.resources import Resource, group_path
-from deployer.model import ObjectRef, Permanent
+from deployer.model import PART_OF, ObjectRef, Permanent
 
 _RUN_PODS = frozenset(
     {

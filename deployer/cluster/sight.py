@@ -7,13 +7,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from deployer.cluster import discovery
-from deployer.cluster.applyset import PART_OF, Inventory, Scope, group_kind
+from deployer.cluster.applyset import Inventory, Scope, group_kind
 from deployer.cluster.connection import Connection
 from deployer.cluster.observe import METADATA_ONLY, Found, Place, labelled
 from deployer.cluster.prune import Extra, is_made_by_controller
 from deployer.cluster.resources import Resource
 from deployer.cluster.target import Target
-from deployer.model import JSON, ObjectRef
+from deployer.model import JSON, PART_OF, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)

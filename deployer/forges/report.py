@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from deployer.model import (
+    PART_OF,
     Action,
     CommitStatus,
     Deployment,
@@ -41,8 +42,6 @@ _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07
 _CHANGED = (Action.CREATED, Action.UPDATED, Action.RECREATED)
 STANDING = (*_CHANGED, Action.UNCHANGED)
 """What becomes of an object that is there afterwards, because git wants it."""
-
-PART_OF = "applyset.kubernetes.io/part-of"
 
 
 class Waiting(Protocol):

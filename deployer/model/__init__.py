@@ -7,12 +7,13 @@ from deployer.model.deployment import ON_ITS_WAY, CommitStatus, Deployment, Stag
 from deployer.model.environment import Drift, Environment, EnvironmentKey, ForgeKind, Place, PrunePolicy
 from deployer.model.event import Delivery, Event, Ignored, Merge, Receipt
 from deployer.model.failure import Failure, Permanent, Stage, Temporary
-from deployer.model.objects import FIELD_MANAGER, JSON, Action, Manifest, Manifests, ObjectRef, ObjectResult
+from deployer.model.objects import FIELD_MANAGER, JSON, PART_OF, Action, Manifest, Manifests, ObjectRef, ObjectResult
 
 __all__ = [
     "FIELD_MANAGER",
     "JSON",
     "ON_ITS_WAY",
+    "PART_OF",
     "Action",
     "CommitStatus",
     "Delivery",

@@ -10,6 +10,9 @@ FIELD_MANAGER = "deployer"
 """Under this name the cluster remembers which fields of an object are git's."""
 
 
+PART_OF = "applyset.kubernetes.io/part-of"
+"""The label by which an object says to which set it belongs (KEP-3659)."""
+
 JSON = str | int | float | bool | None | list["JSON"] | dict[str, "JSON"]
 """What `json.loads` can return."""
 
