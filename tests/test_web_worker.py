@@ -338,6 +338,22 @@ def test_a_client_that_pauses_within_the_time_is_served(web: Web, redis: Redis, 
     assert [row.what for row in store.audit.rows()] == ["accepted"]
 
 
+def test_a_request_under_way_is_answered_when_the_process_is_asked_to_stop(
+    web: Web, redis: Redis, store: Store
+) -> None:
+    body = json.dumps(PUSH).encode()
+    worker = web.worker()
+    with web.connect() as client:
+        client.sendall(head(f"Content-Length: {len(body)}", body=body) + body[:100])
+        assert web.healthy_within() < PROMPT
+        os.kill(worker, signal.SIGTERM)
+        time.sleep(PROMPT / 3)
+        client.sendall(body[100:])
+        assert status(_rest(client)) == 202
+    assert [row.what for row in store.audit.rows()] == ["accepted"]
+    eventually(lambda: _listens(web) and web.worker() != worker, seconds=30, otherwise=web.log.read_text)
+
+
 def test_each_request_on_one_connection_has_its_own_time(web: Web) -> None:
     with contextlib.closing(HTTPConnection("127.0.0.1", web.port, timeout=15)) as client:
         client.connect()
