@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -95,15 +96,15 @@ def deploy(repository: str, environment: str, commit: str | None, *, allow_rollb
 @click.option("--commit", help="A full hash; the tip of the branch when left out.")
 def render(repository: str, environment: str, commit: str | None) -> None:
     """Print the manifests of an environment, as they would be applied."""
-    from deployer.source.overlay import render_overlay
+    from deployer.source import overlay
     from jobs.resources import resources
 
     with _explained():
-        found = _environment(repository, environment)
-        mirror = resources().mirror(found)
+        given, found = resources(), _environment(repository, environment)
+        mirror = given.mirror(found)
         wanted = commit or mirror.fetch(found.branch)
         mirror.ensure(wanted, branch=found.branch)
-        sys.stdout.buffer.write(render_overlay(mirror, wanted, found.overlay))
+        sys.stdout.buffer.write(overlay.render(found, wanted, mirror=mirror, cache=given.renders).manifests)
 
 
 @main.command()
@@ -118,11 +119,12 @@ def diff(repository: str, environment: str, commit: str | None) -> None:
     from jobs.resources import resources
 
     with _explained(exit_code=2):
-        found = _environment(repository, environment)
-        mirror = resources().mirror(found)
+        given, found = resources(), _environment(repository, environment)
+        mirror = given.mirror(found)
         wanted = commit or mirror.fetch(found.branch)
         mirror.ensure(wanted, branch=found.branch)
-        plan = preview(found, wanted, cluster=resources().settings.clusters[found.cluster], mirror=mirror)
+        cluster = given.settings.clusters[found.cluster]
+        plan = preview(found, wanted, cluster=cluster, mirror=mirror, renders=given.renders)
         for change in plan.changes:
             click.echo(unified(change, color=True), nl=False)
         click.echo(summary(plan.changes))
@@ -254,6 +256,10 @@ def _explained(*, exit_code: int = 1) -> Iterator[None]:
         sys.exit(_said(str(error), exit_code))
     except RedisError as error:
         sys.exit(_said(f"Redis does not answer ({error}); is REDIS_URL right?", exit_code))
+    except KeyboardInterrupt:
+        sys.exit(_said("interrupted", exit_code))
+    except Exception as error:  # a script that asks for a difference must not take this for one
+        sys.exit(_said(f"internal error: {error!r}\n{traceback.format_exc()}", exit_code))
 
 
 def _said(message: str, exit_code: int) -> int:

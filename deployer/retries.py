@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from deployer.model import Temporary
 
+LONGEST_ASKED = 900.0
+"""Seconds that another side can make us wait by asking for it, whatever it asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -20,7 +23,7 @@ class Budget:
         """Seconds to wait after the failed try number `attempt`, or None when there is no further one.
 
         Half of the wait is left to chance, so that many that failed together do not come back together. If the other
-        side asked for a time, it is not less than that.
+        side asked for a time, it is not less than that, within reason.
 
         Args:
             attempt: counted from 1.
@@ -30,7 +33,7 @@ class Budget:
         if attempt >= self.attempts:
             return None
         wait = min(self.longest, self.first * 2.0 ** (attempt - 1))
-        return max(wait * (0.5 + dice() / 2), fault.retry_after or 0.0)
+        return max(wait * (0.5 + dice() / 2), min(fault.retry_after or 0.0, LONGEST_ASKED))
 
     def announce(self, attempt: int, delay: float, fault: Temporary) -> str:
         """What people read while it waits, as in `retry 2 of 5 in 8 s: …`."""

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from deployer.model import Stage, Temporary
-from deployer.retries import REPORTS, Budget
+from deployer.retries import LONGEST_ASKED, REPORTS, Budget
 
 BUDGET = Budget(attempts=4, first=2, longest=5)
 FAULT = Temporary("the cluster does not answer", stage=Stage.APPLY)
@@ -18,6 +18,11 @@ def test_half_of_a_wait_is_left_to_chance() -> None:
 def test_never_sooner_than_the_other_side_asked() -> None:
     limited = Temporary("rate limited", stage=Stage.REPORT, retry_after=60)
     assert BUDGET.delay(1, limited, dice=lambda: 0) == 60
+
+
+def test_nobody_can_ask_for_a_wait_without_end() -> None:
+    absurd = Temporary("rate limited", stage=Stage.REPORT, retry_after=1e12)
+    assert BUDGET.delay(1, absurd, dice=lambda: 0) == LONGEST_ASKED
 
 
 def test_people_read_which_retry_it_is_and_why() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import ssl
 import tempfile
 import threading
@@ -28,10 +29,11 @@ from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import ConfigNode, KubeConfigLoader
 
 from deployer import process
-from deployer.model import Failure, Permanent, Stage, Temporary
+from deployer.model import JSON, Failure, Permanent, Stage, Temporary
 from deployer.settings import ClusterSettings
 
 _PLUGIN_LIMITS = process.Limits(seconds=30, output=process.MIB)
+_CANNOT_IMPERSONATE = re.compile(r'User "([^"]{1,253})" cannot impersonate')
 _LOADING = threading.Lock()
 """The package remembers the temporary files of credentials by their content, for the whole process."""
 
@@ -49,15 +51,49 @@ class Access:
     server_name: str | None
     """The name that the certificate is for, when that is not the server's host."""
     proxy: str | None = field(repr=False)
+    service_account: str | None = None
+    """`namespace/name` of the account that the credentials' user acts as; None when it acts as itself."""
 
     @property
     def host(self) -> str:
         """Host and port, without what else a URL may have in it."""
         return urlsplit(self.server).netloc.rpartition("@")[2]
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What each request says about who we are.
 
-def load(cluster: ClusterSettings) -> Access:
+        No groups: the API server knows those of a service account, and would want the right to impersonate each.
+        https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/
+        """
+        headers = {"Authorization": self.authorization} if self.authorization else {}
+        if self.service_account:
+            headers["Impersonate-User"] = f"system:serviceaccount:{self.service_account.replace('/', ':')}"
+        return headers
+
+    def missing_grant(self, refusal: JSON) -> str | None:
+        """What is missing in the cluster if a 403 refuses to let us act as the service account; None if it does not.
+
+        Args:
+            refusal: body of the answer.
+        """
+        message = refusal.get("message") if isinstance(refusal, dict) else None
+        found = _CANNOT_IMPERSONATE.search(message) if isinstance(message, str) else None
+        if self.service_account is None or found is None:
+            return None
+        namespace, _, name = self.service_account.partition("/")
+        return (
+            f"user {found[1]} may not act as service account {self.service_account}; grant it the verb impersonate on "
+            f"serviceaccounts in namespace {namespace} (resourceNames: [{name}]), or correct service_account"
+        )
+
+
+def load(cluster: ClusterSettings, *, service_account: str | None = None) -> Access:
     """Read the credentials as they are now; an exec plugin is run, a token file read again.
+
+    Args:
+        cluster: where the credentials are.
+        service_account: `namespace/name` of the account to act as with them.
 
     Raises:
         Permanent: the kubeconfig (or the pod's account) cannot be used; the message says which setting and why.
@@ -66,7 +102,7 @@ def load(cluster: ClusterSettings) -> Access:
     what = "in_cluster" if cluster.in_cluster else f"kubeconfig {cluster.kubeconfig.file if cluster.kubeconfig else ''}"
     with _LOADING, tempfile.TemporaryDirectory(prefix="deployer-") as folder:
         try:
-            return _access(_configuration(cluster, folder))
+            return _access(_configuration(cluster, folder), service_account)
         except Failure:
             raise
         except ConfigException as error:
@@ -121,7 +157,7 @@ def _run_plugin(document: dict[str, Any], context: object, folder: Path) -> None
 def _refuse_unsupported(user: dict[str, Any]) -> None:
     if any(user.get(key) for key in ("as", "as-uid", "as-groups", "as-user-extra")):
         # The package would leave it out and act with the rights of the user itself.
-        raise ConfigException("its user impersonates another one, which is not supported")
+        raise ConfigException("its user impersonates another one; name that in an environment's service_account")
     if user.get("auth-provider"):
         # The package would run programs without a limit, and ask an issuer without verifying its certificate.
         raise ConfigException("its user has an auth-provider, which Kubernetes itself has given up; use exec")
@@ -170,7 +206,7 @@ def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _access(configuration: Configuration) -> Access:
+def _access(configuration: Configuration, service_account: str | None) -> Access:
     server = str(configuration.host)
     authorization = _authorization(configuration.api_key.get("BearerToken"))
     parts = urlsplit(server)
@@ -184,6 +220,7 @@ def _access(configuration: Configuration) -> Access:
         tls=_tls(configuration) if parts.scheme == "https" else None,
         server_name=configuration.tls_server_name,
         proxy=_proxy(configuration, parts.hostname),
+        service_account=service_account,
     )
 
 

@@ -8,10 +8,13 @@ the cluster is always found again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import ParamSpec, TypeVar
 
+from deployer.cluster import identity
 from deployer.cluster.applyset import Inventory, Scope, Stamp
 from deployer.cluster.change import Change, Verdict
 from deployer.cluster.connection import Connection
@@ -28,20 +31,10 @@ from deployer.model import Action, Manifest, ObjectRef, ObjectResult, Stage, Tem
 SETTLE = 30.0
 """Seconds for a definition to be served, and for an object of the same name that is being deleted to be gone."""
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 _WRITTEN = frozenset({Verdict.CREATE, Verdict.UPDATE, Verdict.RECREATE, Verdict.OWN})
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who is asked and told while an apply runs."""
-
-    check: Callable[[], None] = lambda: None
-    """Called before each request that writes, from any thread; what it raises ends the apply there."""
-    on_result: Callable[[ObjectResult], None] = lambda _: None
-    """Called with each result as it comes, from the thread that applies."""
-
-
-SILENT = Listeners()
 
 
 def apply(  # noqa: PLR0913 - what, where to, for which deployment, and who listens
@@ -51,7 +44,7 @@ def apply(  # noqa: PLR0913 - what, where to, for which deployment, and who list
     scope: Scope,
     stamp: Stamp,
     fence: int = 0,
-    listeners: Listeners = SILENT,
+    on_result: Callable[[ObjectResult], None] = lambda _: None,
     settle: float = SETTLE,
 ) -> tuple[ObjectResult, ...]:
     """Apply what differs, delete what left git, and say what happened to each object.
@@ -62,7 +55,7 @@ def apply(  # noqa: PLR0913 - what, where to, for which deployment, and who list
         scope: the environment's place and policy. Its namespace is not created; an overlay may bring it.
         stamp: the deployment, for whoever reads the inventory.
         fence: token of the worker; grows with each worker that has the environment.
-        listeners: who is asked and told.
+        on_result: called with each result as it comes, from this thread.
         settle: seconds for what only needs time.
 
     Returns:
@@ -81,18 +74,40 @@ def apply(  # noqa: PLR0913 - what, where to, for which deployment, and who list
         planned = plan(connection, manifests, scope=scope, threads=threads, closely=False)
         planned.refuse_over_budget(scope)
         _refuse_newer(planned.inventory, fence)
-        deleter = Deleter(connection, scope.id, listeners.check)
+        deleter = Deleter(connection, scope)
         brought = {need for step in planned.steps for need in brings(step.target)}
-        writer = Writer(connection, scope.force, settle, brought, listeners.check, deleter)
-        run = _Run(planned, Keeper(connection, scope), writer, threads, listeners.on_result, planned.inventory)
+        writer = Writer(connection, scope.force, settle, brought, deleter, planned.known)
+        run = _Run(planned, Keeper(connection, scope), writer, threads, on_result, planned.inventory)
         run.all(replace(planned.inventory, stamp=stamp, fence=max(fence, planned.inventory.fence)))
     return run.told(planned)
 
 
+class _Threads(ThreadPoolExecutor):
+    """Threads that, once something was raised in one of them, begin nothing more.
+
+    Each of them would else find out by itself that the cluster is gone, and wait for it anew, before whoever waits for
+    the first can call it off.
+    """
+
+    _raised: BaseException | None = None
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        return super().submit(self._unless_raised, partial(fn, *args, **kwargs))
+
+    def _unless_raised(self, work: Callable[[], _T]) -> _T:
+        if self._raised is not None:
+            raise self._raised
+        try:
+            return work()
+        except BaseException as error:
+            self._raised = error
+            raise
+
+
 @contextmanager
 def _threads() -> Iterator[Executor]:
-    """Threads that, when something is raised, begin nothing more and are waited for."""
-    threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apply")
+    """Threads that are waited for at the end; when something is raised, what they have not begun is dropped."""
+    threads = _Threads(THREADS, thread_name_prefix="apply")
     try:
         yield threads
     finally:
@@ -159,10 +174,11 @@ class _Run:
             if not home:
                 raise
             self._write(home)
+            steps = [step for step in steps if step not in home]
             if self._failed():
-                raise
+                self._skip(steps, home[0].ref)
+                return []
             self._write_head(wide)
-            return [step for step in steps if step not in home]
         return steps
 
     def _narrow(self, wanted: Inventory) -> None:
@@ -178,7 +194,6 @@ class _Run:
             self._write_head(narrow)
 
     def _write_head(self, inventory: Inventory) -> None:
-        self.writer.check()
         self.head = self.keeper.write(replace(inventory, version=self.head.version))
 
     def _confirm(self) -> None:
@@ -190,7 +205,7 @@ class _Run:
         writes = {}
         for step in steps:
             if missing := next((self.lost[need] for need in needs(step.target) if need in self.lost), None):
-                self._keep(ObjectResult(step.ref, Action.SKIPPED, f"needs {missing}, which failed"))
+                self._skip([step], missing)
             else:
                 writes[self.threads.submit(self.writer.write, step)] = step
         for write in as_completed(writes):
@@ -200,11 +215,16 @@ class _Run:
             self._keep(result)
 
     def _delete(self, extras: Iterable[Extra]) -> None:
-        deletes = [
-            self.threads.submit(self.writer.deleter.delete, extra.ref, extra.path, extra.content) for extra in extras
-        ]
+        """Delete those that did not turn out, while the others were written, to be objects of git by another name."""
+        deleter, named = self.writer.deleter, self.writer.named
+        left = [extra for extra in extras if identity.uid(extra.content) not in named]
+        deletes = [self.threads.submit(deleter.delete, extra.ref, extra.path, extra.content) for extra in left]
         for delete in as_completed(deletes):
             self._keep(delete.result())
+
+    def _skip(self, steps: Iterable[Step], missing: ObjectRef) -> None:
+        for step in steps:
+            self._keep(ObjectResult(step.ref, Action.SKIPPED, f"needs {missing}, which failed"))
 
     def _failed(self) -> bool:
         return any(result.action in (Action.FAILED, Action.SKIPPED) for result in self.results.values())

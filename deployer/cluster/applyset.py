@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from deployer.model import JSON, Environment, PrunePolicy
+from deployer.model import JSON, Allow, Environment, ObjectRef, PrunePolicy
 
 TOOLING = "deployer/v1"
 _PREFIX = "applyset.kubernetes.io/"
@@ -48,11 +48,24 @@ class Scope:
     """Take over fields that another manager owns."""
     prune: PrunePolicy | None
     """None: nothing is deleted."""
+    allow: Allow | None = None
+    """What the objects may be; None: anything."""
 
     @classmethod
     def of(cls, environment: Environment) -> Scope:
         """The scope that the settings give an environment."""
-        return cls(environment.namespace, environment.key.inventory, environment.force_conflicts, environment.prune)
+        return cls(
+            environment.namespace,
+            environment.key.inventory,
+            environment.force_conflicts,
+            environment.prune,
+            environment.allow,
+        )
+
+    @property
+    def head(self) -> ObjectRef:
+        """What heads the set."""
+        return ObjectRef("v1", "ConfigMap", self.namespace, self.inventory)
 
     @property
     def id(self) -> str:
@@ -120,6 +133,14 @@ def read_head(content: JSON) -> Inventory:
         fence=int(fence) if fence.isdecimal() else 0,
         version=str(metadata.get("resourceVersion", "")),
     )
+
+
+def lacks(content: JSON, scope: Scope) -> tuple[str, ...]:
+    """What an object lacks to be the head of a set of ours."""
+    metadata = _mapping(_mapping(content).get("metadata"))
+    labels, annotations = _mapping(metadata.get("labels")), _mapping(metadata.get("annotations"))
+    missing = [f"annotation {name}" for name in (_TOOLING, _KINDS, _NAMESPACES) if name not in annotations]
+    return (*([] if labels.get(_ID) == scope.id else [f"label {_ID}={scope.id}"]), *missing)
 
 
 def tooling(content: JSON) -> str | None:

@@ -7,12 +7,14 @@ Nothing here knows what an object is.
 from __future__ import annotations
 
 import json
+import math
 import random
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode
@@ -20,15 +22,22 @@ from urllib.parse import urlencode
 from deployer.cluster import access
 from deployer.cluster.access import Access
 from deployer.cluster.link import Answer, Call, Fault, Link
-from deployer.model import JSON
+from deployer.model import JSON, Permanent, Stage
 from deployer.retries import Budget
 from deployer.settings import ClusterSettings
 
-PATIENCE = Budget(attempts=7, first=0.2, longest=5)
-"""About ten seconds altogether; a longer absence is for whoever runs the deployment to wait out."""
+PATIENCE = Budget(attempts=9, first=0.2, longest=5)
+"""Ten to twenty seconds altogether, in which an API server is started again; a longer absence is for whoever runs the
+deployment to wait out."""
 
-_INTERNAL_ERRORS = Budget(attempts=3, first=0.2, longest=1)
-"""A 500 may be a change of etcd's leader, or an admission webhook that will not come back."""
+_INTERNAL_ERROR_PAUSE = 0.5
+"""Seconds at most between two tries after a 500: as often as otherwise, so that of a thousand objects none fails when
+one request in ten does, but sooner. It may be a change of etcd's leader, or a webhook that will not come back."""
+
+_COMING_UP = 10.0
+"""Seconds after which an API server that was away has read what it needs to answer rightly."""
+
+_ESCAPED = re.compile("[\x7f-\uffff]+")
 
 _NEVER_AGAIN = Budget(attempts=1, first=0, longest=0)
 _REPEATABLE = frozenset({"GET", "PUT", "PATCH", "DELETE"})
@@ -47,30 +56,51 @@ class Response:
     """Parsed; of an answer that is not JSON, its first characters. Not in the representation: it may be a Secret."""
 
 
-def connect(cluster: ClusterSettings, *, name: str = "", patience: Budget = PATIENCE) -> Connection:
+Guard = Callable[[], None]
+"""Asked each time that something is about to be sent that writes, also when it is sent again; raises to prevent it."""
+
+
+def connect(
+    cluster: ClusterSettings,
+    *,
+    name: str = "",
+    service_account: str | None = None,
+    patience: Budget = PATIENCE,
+    guard: Guard = lambda: None,
+) -> Connection:
     """Read the credentials of a cluster. Nothing is sent before the first request.
 
     Args:
         cluster: where its credentials are.
         name: the cluster's name in the settings, for messages.
+        service_account: `namespace/name` of the account that every request is made as.
         patience: how long faults that pass are waited out within one request.
+        guard: what prevents a write.
 
     Raises:
         Permanent, Temporary: as `access.load`.
     """
-    return Connection(lambda: access.load(cluster), name=name, patience=patience)
+
+    def load() -> Access:
+        return access.load(cluster, service_account=service_account)
+
+    return Connection(load, name=name, patience=patience, guard=guard)
 
 
 class Connection:
     """A cluster that can be asked, from several threads at once. Close it, or use it in a `with`."""
 
-    def __init__(self, load: Callable[[], Access], *, name: str, patience: Budget) -> None:
+    def __init__(self, load: Callable[[], Access], *, name: str, patience: Budget, guard: Guard = lambda: None) -> None:
         self._load = load
         self._name = name
         self._patience = patience
+        self.guard = guard
         self._renewing = threading.Lock()
         self._link = self._new_link()
         self._remembered: dict[str, Response] = {}
+        self._brief = replace(patience, longest=min(patience.longest, _INTERNAL_ERROR_PAUSE))
+        self._last_away = -math.inf
+        self._fails_for_good = False
         self._troubles: Counter[str] = Counter()
         self._counting = threading.Lock()
 
@@ -106,10 +136,11 @@ class Connection:
 
         Raises:
             Temporary: unreachable or overloaded for longer than the patience, or asks for a longer wait.
-            Permanent: TLS or the credentials were refused, or the server redirects.
+            Permanent: TLS or the credentials were refused, they may not be used to act as the service account, or the
+                server redirects.
         """
         headers = {"Accept": accept} | ({"Content-Type": content_type} if body is not None else {})
-        content = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
+        content = _encoded(body) if body is not None else None
         call = Call(method, f"{path}?{urlencode(query)}" if query else path, content, headers)
         link = self._link
         answer = self._ask(link, call)
@@ -118,6 +149,8 @@ class Connection:
             answer = self._ask(link, call)
         if answer.status == 401:
             raise link.permanent("it does not accept our credentials", "renew the user's token, certificate or plugin")
+        if missing := link.missing_grant(answer):
+            raise Permanent(f"asking {link.name}: {missing}.", stage=Stage.APPLY)
         return Response(answer.status, answer.body)
 
     def recall(self, path: str) -> Response:
@@ -165,39 +198,78 @@ class Connection:
             self._troubles[what] += 1
 
     def _ask(self, link: Link, call: Call) -> Answer:
-        attempt = 0
+        tries: Counter[str] = Counter()  # of each trouble: after a long absence there is time left for what follows it
         deadline = time.monotonic() + _LONGEST
         while True:
-            attempt += 1
+            if call.method != "GET":
+                self.guard()
             try:
-                return _answer(link, call)
+                return self._answer(link, call)
             except Fault as fault:
-                delay = self._budget(call, fault).delay(attempt, fault, dice=random.random)
+                tries[fault.what] += 1
+                delay = self._budget(call, fault).delay(tries[fault.what], fault, dice=random.random)
                 if delay is None or time.monotonic() + delay > deadline:
-                    if isinstance(fault, _InternalError):
-                        return fault.answer
-                    raise
+                    return self._given_up(call, fault)
                 self._waited(fault.what)
             time.sleep(delay)
+
+    def _answer(self, link: Link, call: Call) -> Answer:
+        try:
+            answer = link.send(call)
+        except Fault:
+            self._last_away = time.monotonic()
+            raise
+        if answer.status == 500:
+            raise _InternalError("it answers HTTP 500", answer)
+        if answer.status > 500:
+            self._last_away = time.monotonic()
+        if answer.status == 429 or answer.status > 500:
+            raise link.fault(f"it answers HTTP {answer.status}", retry_after=answer.retry_after)
+        if _is_ignorant(answer) and time.monotonic() < self._last_away + _COMING_UP:
+            raise _Doubtful(f"it answers HTTP {answer.status} right after it was away", answer)
+        return answer
+
+    def _given_up(self, call: Call, fault: Fault) -> Answer:
+        """The answer that did not become another one; if there was none, the fault is raised."""
+        if not isinstance(fault, _Doubtful):
+            raise fault
+        self._fails_for_good |= isinstance(fault, _InternalError) and call.method in _REPEATABLE
+        return fault.answer
 
     def _budget(self, call: Call, fault: Fault) -> Budget:
         if call.method not in _REPEATABLE:
             return _NEVER_AGAIN
-        return _INTERNAL_ERRORS if isinstance(fault, _InternalError) else self._patience
+        if isinstance(fault, _InternalError):
+            # When one stayed, a thousand objects behind the same webhook are not waited for one after the other.
+            return _NEVER_AGAIN if self._fails_for_good else self._brief
+        return self._patience
 
 
-class _InternalError(Fault):
-    """A 500: it may pass; if it does not, it is an answer that says why."""
+class _Doubtful(Fault):
+    """An answer that may become another one; if it does not, it says why."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__("the API server failed", "it answers HTTP 500", retry_after=answer.retry_after)
+    def __init__(self, what: str, answer: Answer) -> None:
+        super().__init__(f"the API server failed: {what}", what, retry_after=answer.retry_after)
         self.answer = answer
 
 
-def _answer(link: Link, call: Call) -> Answer:
-    answer = link.send(call)
-    if answer.status == 500:
-        raise _InternalError(answer)
-    if answer.status == 429 or answer.status > 500:
-        raise link.fault(f"it answers HTTP {answer.status}", retry_after=answer.retry_after)
-    return answer
+class _InternalError(_Doubtful):
+    """A 500."""
+
+
+def _encoded(body: JSON | Mapping[str, JSON]) -> bytes:
+    """JSON that is YAML, too, because an apply is read as YAML.
+
+    That allows no bare DEL or NEL, which are escaped with all that is not ASCII; and a character beyond U+FFFF must
+    stand as it is, for it has no escape but a pair of halves.
+    """
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return _ESCAPED.sub(lambda run: json.dumps(run[0])[1:-1], text).encode()
+
+
+def _is_ignorant(answer: Answer) -> bool:
+    """Whether an API server answers so that has not read its tokens, roles or custom resources yet.
+
+    It serves from the moment it listens. What it does not find then is a path, not an object: no `Status` says so.
+    """
+    return answer.status in (401, 403) or (answer.status == 404 and not isinstance(answer.body, dict))

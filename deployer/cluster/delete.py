@@ -6,12 +6,15 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-deletion
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from deployer.cluster import identity
+from deployer.cluster.applyset import Scope
 from deployer.cluster.connection import Connection, Response
-from deployer.cluster.refusal import capped, said
-from deployer.model import JSON, PART_OF, Action, ObjectRef, ObjectResult
+from deployer.cluster.prune import not_recreated
+from deployer.cluster.refusal import capped, objection
+from deployer.model import JSON, Action, ObjectRef, ObjectResult
 
 _TRIES = 5
 """A controller may write the object between our look and our delete, but not for ever."""
@@ -25,40 +28,29 @@ class Deleter:
     """Deletes objects one at a time; several threads may use it at once."""
 
     connection: Connection
-    applyset: str
-    """The set that an object must belong to at the moment of its deletion."""
-    check: Callable[[], None]
-    """Raises when nothing more may be written."""
+    scope: Scope
+    """Of the set that an object must belong to at the moment of its deletion."""
 
     def delete(self, ref: ObjectRef, path: str, content: Mapping[str, JSON]) -> ObjectResult:
         """Delete the object at `path` whose state was `content`.
 
         Returns:
-            DELETED; KEPT when it is another one or another set's by now; FAILED with the API server's reason.
+            DELETED when it is surely gone, or on its way out; KEPT when it is another set's by now; FAILED with the
+            API server's reason.
 
         Raises:
             Permanent, Temporary: as `Connection.request`.
         """
-        uid, version = _identity(content)
-        for _ in range(_TRIES):
-            response = self._send(path, uid, version)
-            if response.status != 409:
-                break
-            now = self.connection.request("GET", path)
-            found, version = _identity(now.body)
-            if now.status == 200 and found == uid and _label(now.body) != self.applyset:
-                return ObjectResult(ref, Action.KEPT, "left git; belongs to another set by now")
-            if now.status == 404 or found != uid:
-                return ObjectResult(ref, Action.DELETED)  # another one of its name is not the one that left git
-        if response.status >= 400 and response.status != 404:
-            return ObjectResult(ref, Action.FAILED, capped(f"cannot be deleted: {said(response)}"))
-        return ObjectResult(ref, Action.DELETED)
+        action, why = self._removed(ref, path, content)
+        words = {Action.KEPT: f"left git; {why}", Action.FAILED: f"cannot be deleted: {why}"}
+        return ObjectResult(ref, action, capped(words.get(action, "")))
 
-    def replace(self, path: str, *, settle: float) -> str:
+    def replace(self, ref: ObjectRef, path: str, *, settle: float) -> str:
         """Delete the object at `path` and wait until it is gone; why it is not gone, or nothing.
 
         Args:
-            path: of an object that git wants to be created anew.
+            ref: what git wants to be created anew.
+            path: where that is.
             settle: seconds that its finalizers may take.
 
         Raises:
@@ -67,42 +59,52 @@ class Deleter:
         there = self.connection.request("GET", path)
         if there.status == 404:
             return ""
-        uid, _ = _identity(there.body)
-        response = self._send(path, uid, None)
-        if response.status >= 400 and response.status != 404:
-            return capped(f"cannot be deleted to be created anew: {said(response)}")
+        if there.status != 200:
+            return capped(f"cannot be looked at to be created anew: {objection(ref, there)}")
+        if why := not_recreated(ref, there.body, applyset=self.scope.id, policy=self.scope.prune):
+            return why
+        action, why = self._removed(ref, path, there.body)
+        if action is not Action.DELETED:
+            return capped(f"cannot be deleted to be created anew: {why}")
         deadline = time.monotonic() + settle
-        while self._is_there(path, uid):
+        while not _is_gone(self.connection.request("GET", path), identity.uid(there.body)):
             if time.monotonic() > deadline:
                 return f"deleted to be created anew, but still there after {settle:g} s: look at its finalizers"
             time.sleep(_POLL)
         return ""
 
-    def _is_there(self, path: str, uid: str) -> bool:
-        response = self.connection.request("GET", path)
-        return response.status == 200 and _identity(response.body)[0] == uid
+    def _removed(self, ref: ObjectRef, path: str, content: identity.Content) -> tuple[Action, str]:
+        """DELETED, KEPT or FAILED, and why it is not gone."""
+        uid = identity.uid(content)
+        for _ in range(_TRIES):
+            if identity.applyset(content) != self.scope.id:
+                return Action.KEPT, "not in this set any more: its label was changed or taken off"
+            response = self._send(path, uid, identity.version(content))
+            if response.status < 300 or response.status == 404:
+                return Action.DELETED, ""
+            if response.status != 409:
+                return Action.FAILED, objection(ref, response)
+            now = self.connection.request("GET", path)
+            if _is_gone(now, uid):
+                return Action.DELETED, ""  # another one of its name is not the one that left git
+            if now.status != 200 or not identity.uid(now.body):
+                return (
+                    Action.FAILED,
+                    f"somebody wrote it meanwhile, and it cannot be looked at again: {objection(ref, now)}",
+                )
+            content = now.body
+        return Action.FAILED, f"somebody writes it all the time: {objection(ref, response)}"
 
-    def _send(self, path: str, uid: str, version: str | None) -> Response:
-        self.check()
-        preconditions: dict[str, JSON] = {"uid": uid}
-        if version:
-            preconditions["resourceVersion"] = version
+    def _send(self, path: str, uid: str, version: str) -> Response:
         body: JSON = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": preconditions,
+            "preconditions": {"uid": uid, "resourceVersion": version},
             "propagationPolicy": "Background",
         }
         return self.connection.request("DELETE", path, body=body)
 
 
-def _identity(content: JSON | Mapping[str, JSON]) -> tuple[str, str]:
-    metadata = content.get("metadata") if isinstance(content, Mapping) else None
-    found = metadata if isinstance(metadata, dict) else {}
-    return str(found.get("uid", "")), str(found.get("resourceVersion", ""))
-
-
-def _label(content: JSON) -> JSON:
-    metadata = content.get("metadata") if isinstance(content, dict) else None
-    labels = metadata.get("labels") if isinstance(metadata, dict) else None
-    return labels.get(PART_OF) if isinstance(labels, dict) else None
+def _is_gone(response: Response, uid: str) -> bool:
+    """Whether an answer proves that the object with that UID is not there; a refusal to show it proves nothing."""
+    return response.status == 404 or (response.status == 200 and identity.uid(response.body) not in ("", uid))

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from deployer.cluster.connection import Connection
 from deployer.cluster.resources import Resource, group_path
-from deployer.model import JSON, Manifest, ObjectRef, Permanent, Stage
+from deployer.model import JSON, Manifest, ObjectRef, Permanent, Stage, Temporary
 
 Kind = tuple[str, str]
 """apiVersion and kind."""
@@ -77,12 +77,28 @@ def find_preferred(connection: Connection, group: str, kind: str) -> Resource | 
     """The resource that the cluster keeps a kind of a group in, whatever the version; None when it has none.
 
     Raises:
-        Permanent, Temporary: as `Connection.request`.
+        Permanent: asking is not allowed, so that it is not known; or as `Connection.request`.
+        Temporary: the API server fails; or as `Connection.request`.
     """
+    if group:
+        _require_answer(connection, f"/apis/{group}")
     for api_version in _versions(connection, group) if group else ["v1"]:
+        _require_answer(connection, group_path(api_version))
         if resource := served(connection, (api_version, kind)):
             return resource
     return None
+
+
+def _require_answer(connection: Connection, path: str) -> None:
+    """Make sure that what is not known of a group is not there: only a 404 says so."""
+    status = connection.recall(path).status
+    if status in (200, 404):
+        return
+    connection.forget(path)
+    what = f"asking for the kinds in {path}: the API server answers HTTP {status}"
+    if status == 403:
+        raise Permanent(f"{what}; give the credentials the ClusterRole system:discovery", stage=Stage.APPLY)
+    raise Temporary(what, stage=Stage.APPLY)
 
 
 def _entries(connection: Connection, api_version: str) -> list[Mapping[str, JSON]]:

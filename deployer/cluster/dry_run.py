@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from deployer.cluster import desired
 from deployer.cluster.change import Change, Verdict
 from deployer.cluster.connection import Connection, Response
-from deployer.cluster.disguise import shown, shown_pair
+from deployer.cluster.disguise import KEPT_BY_SERVER, LAST_APPLIED, shown, shown_pair
+from deployer.cluster.equality import same
 from deployer.cluster.fields import changed
 from deployer.cluster.patch import patch
 from deployer.cluster.refusal import conflicts, explain, immutable_fields, name_owners, rejects_dry_run
@@ -44,12 +45,7 @@ class DryRun:
             response = patch(self.connection, target, force=True, dry_run=True)
         if response.status >= 400 or not isinstance(response.body, dict):
             return self._refused(target, live, response)
-        fields = changed(live, response.body)
-        if fields:
-            before, after = shown_pair(live, response.body)
-            return Change(target.ref, Verdict.UPDATE, fields, note, before, after)
-        same = _record(live) == _record(response.body)
-        return Change(target.ref, Verdict.UNCHANGED if same else Verdict.OWN)
+        return _difference(target, live, response.body, note)
 
     def _created(self, target: Target) -> Change:
         response = patch(self.connection, target, force=self.force, dry_run=True)
@@ -68,17 +64,52 @@ class DryRun:
         fixed = immutable_fields(response)
         if fixed and desired.asks(target.manifest.content, desired.RECREATE) == "true":
             before, after = shown_pair(live, target.manifest.content)
-            note = f"{', '.join(fixed)} cannot change: it is deleted and created anew"
+            note = f"{', '.join(fixed)} cannot change"
             return Change(target.ref, Verdict.RECREATE, (), note, before, after)
         return Change(target.ref, Verdict.REFUSE, note=explain(target.manifest, response))
 
 
+def _difference(target: Target, live: Mapping[str, JSON], after: Mapping[str, JSON], note: str) -> Change:
+    """Between what is there and what would be, in all that an apply can write: what is shown leaves some of it out."""
+    old, new = (_written(content, has_status=target.resource.has_status) for content in (live, after))
+    if same(old, new):
+        recorded = same(_record(live), _record(after))
+        return Change(target.ref, Verdict.UNCHANGED if recorded else Verdict.OWN)
+    fields = changed(live, after)
+    notes = [note] if note else []
+    if not fields:
+        notes.append(f"the difference is in {_unshown(old, new)}, which is not shown")
+    return Change(target.ref, Verdict.UPDATE, fields, "; ".join(notes), *shown_pair(live, after))
+
+
+def _written(content: Mapping[str, JSON], *, has_status: bool) -> dict[str, JSON]:
+    """What of an object an apply can write. Items of lists lack apiVersion and kind, which no apply changes."""
+    aside = {"apiVersion", "kind", "metadata", *(["status"] if has_status else [])}
+    metadata = _mapping(content.get("metadata"))
+    return {
+        **{key: value for key, value in content.items() if key not in aside},
+        "metadata": {key: value for key, value in metadata.items() if key not in KEPT_BY_SERVER},
+    }
+
+
+def _unshown(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> str:
+    """Where two states differ that look the same to people."""
+    if not same(old.get("status"), new.get("status")):
+        return "its status"
+    before, after = (_mapping(_mapping(state.get("metadata")).get("annotations")) for state in (old, new))
+    same_quote = same(before.get(LAST_APPLIED), after.get(LAST_APPLIED))
+    return "a field that is null" if same_quote else f"its annotation {LAST_APPLIED}"
+
+
 def _record(content: Mapping[str, JSON]) -> list[JSON]:
     """What the cluster has on record about our fields; without the time, which a dry run sets anew."""
-    metadata = content.get("metadata")
-    entries = metadata.get("managedFields") if isinstance(metadata, dict) else None
+    entries = _mapping(content.get("metadata")).get("managedFields")
     return [
         {name: value for name, value in entry.items() if name != "time"}
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and entry.get("manager") == FIELD_MANAGER
     ]
+
+
+def _mapping(value: JSON) -> Mapping[str, JSON]:
+    return value if isinstance(value, dict) else {}

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from deployer.cluster.change import FieldChange
-from deployer.cluster.disguise import hides, shown_pair
+from deployer.cluster.disguise import is_hidden, is_secret, shown_pair
+from deployer.cluster.equality import same
 from deployer.model import JSON
 
 _KEYS = (
@@ -37,14 +38,9 @@ def changed(before: Mapping[str, JSON], after: Mapping[str, JSON]) -> tuple[Fiel
     change of the list, with the names in the old and the new order. What `disguise.shown` leaves out never appears,
     and of a Secret's values only that they changed.
     """
-    first, second = shown_pair(before, after)
-    found: list[FieldChange] = []
-    for key in sorted(first.keys() | second.keys()):
-        differences = _compare(_step("", key), first.get(key), second.get(key))
-        if hides(before, key) or hides(after, key):
-            found += [FieldChange(each.path, None, None, hidden=True) for each in differences]
-        else:
-            found += differences
+    found = _compare("", *shown_pair(before, after))
+    if is_secret(before) or is_secret(after):
+        return tuple(map(_without_values, found))
     return tuple(found)
 
 
@@ -59,13 +55,19 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\t" else f"\\u{ord(letter):04x}" for letter in text)
 
 
+def _without_values(change: FieldChange) -> FieldChange:
+    """A change of a Secret, which does not even say whether there was a value if it is hidden."""
+    hidden = is_hidden(change.old) or is_hidden(change.new)
+    return FieldChange(change.path, None, None, hidden=True) if hidden else change
+
+
 def _compare(path: str, old: JSON, new: JSON) -> Iterator[FieldChange]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
             yield from _compare(_step(path, key), old.get(key), new.get(key))
     elif isinstance(old, list) and isinstance(new, list):
         yield from _compare_lists(path, old, new)
-    elif old != new or isinstance(old, bool) is not isinstance(new, bool):
+    elif not same(old, new):
         yield FieldChange(path, old, new)
 
 

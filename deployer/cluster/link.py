@@ -63,9 +63,7 @@ class Link:
         self.name = name
         self._access = access
         self._pool = _pool(access, name)
-        self._headers = {"User-Agent": "deployer"}
-        if access.authorization:
-            self._headers["Authorization"] = access.authorization
+        self._headers = {"User-Agent": "deployer", **access.headers}
         if access.tls is not None and access.tls.verify_mode is ssl.CERT_NONE:
             # The operator wrote insecure-skip-tls-verify; a warning for each request tells nobody anything.
             urllib3.disable_warnings(InsecureRequestWarning)
@@ -98,6 +96,10 @@ class Link:
         if 300 <= response.status < 400:
             raise self.permanent(f"it redirects to another address (HTTP {response.status})", "correct the server")
         return Answer(response.status, _parsed(response.data), _retry_after(response.headers.get("Retry-After")))
+
+    def missing_grant(self, answer: Answer) -> str | None:
+        """What is missing in the cluster if the answer is that we may not act as our service account; else None."""
+        return self._access.missing_grant(answer.body) if answer.status == 403 else None
 
     def fault(self, why: str, *, retry_after: float | None = None) -> Fault:
         """The error for something about this cluster that may pass."""

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 
-from deployer.cluster.connection import Connection
+from deployer.cluster.connection import Connection, Response
+from deployer.cluster.identity import metadata
 from deployer.cluster.resources import Resource
-from deployer.model import JSON, Permanent, Stage
+from deployer.model import JSON, Failure, Permanent, Stage, Temporary
 
 Place = tuple[Resource, str | None]
 """A kind in a namespace; None for a kind that has none."""
@@ -17,6 +18,9 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 """For lists of which only names and labels matter: a namespace may hold much in its Secrets, and that is its own."""
 
 _PAGE = "500"
+_ROUNDS = 3
+"""Times that a list is begun, when the API server has forgotten its beginning before its end is asked for."""
+
 _EVERYWHERE_FROM = 3
 """Namespaces from which one list over all of them costs less than one for each. The API server then looks through the
 whole cluster, but sends only what carries the label."""
@@ -64,7 +68,7 @@ class _Listing:
         if len(namespaces) >= _EVERYWHERE_FROM:
             found = self._list(resource, None)
             if found is not None:
-                return {path: each for path, each in found.items() if _metadata(each).get("namespace") in namespaces}
+                return {path: each for path, each in found.items() if metadata(each).get("namespace") in namespaces}
         return {path: each for namespace in namespaces for path, each in self._one(resource, namespace).items()}
 
     def _one(self, resource: Resource, namespace: str | None) -> Found:
@@ -83,24 +87,31 @@ class _Listing:
 
     def _pages(self, resource: Resource, namespace: str | None) -> list[tuple[str, Mapping[str, JSON]]] | None:
         found: list[tuple[str, Mapping[str, JSON]]] = []
-        query = {"labelSelector": self._selector, "limit": _PAGE}
+        query = start = {"labelSelector": self._selector, "limit": _PAGE}
+        rounds = 1
         while True:
             response = self._connection.request("GET", resource.path(namespace), query=query, accept=self._accept)
             if response.status == 403:
                 return None
             if response.status in (404, 405):
                 return []
-            if response.status == 410:  # the rest of the list is too old by now: from the beginning
-                found, query = [], {"labelSelector": self._selector, "limit": _PAGE}
+            if response.status == 410 and rounds < _ROUNDS:  # the rest is too old by now: from the beginning
+                found, query, rounds = [], start, rounds + 1
                 continue
             if response.status != 200 or not isinstance(response.body, dict):
-                what = f"listing {resource.plural}: the API server answers HTTP {response.status}"
-                raise Permanent(what, stage=Stage.APPLY)
+                raise _refused(resource, response)
             found += _items(resource, response.body)
-            token = _metadata(response.body).get("continue")
+            token = metadata(response.body).get("continue")
             if not token:
                 return found
-            query = {"labelSelector": self._selector, "limit": _PAGE, "continue": str(token)}
+            query = {**start, "continue": str(token)}
+
+
+def _refused(resource: Resource, response: Response) -> Failure:
+    what = f"listing {resource.plural}: the API server answers HTTP {response.status}"
+    if response.status == 410:
+        return Temporary(f"{what} in the midst of the list {_ROUNDS} times: it is overloaded", stage=Stage.APPLY)
+    return Permanent(what, stage=Stage.APPLY)
 
 
 def _items(resource: Resource, body: Mapping[str, JSON]) -> Iterator[tuple[str, Mapping[str, JSON]]]:
@@ -108,13 +119,8 @@ def _items(resource: Resource, body: Mapping[str, JSON]) -> Iterator[tuple[str, 
     kind = str(body.get("kind") or "").removesuffix("List")
     for item in items if isinstance(items, list) else []:
         if isinstance(item, dict):
-            metadata = _metadata(item)
-            namespace = metadata.get("namespace")
-            path = resource.path(str(namespace) if namespace else None, str(metadata.get("name")))
+            named = metadata(item)
+            namespace = named.get("namespace")
+            path = resource.path(str(namespace) if namespace else None, str(named.get("name")))
             # Items of a list do not say what they are.
             yield path, {"apiVersion": resource.api_version, "kind": kind, **item}
-
-
-def _metadata(content: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    metadata = content.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from deployer.cluster import desired, prune
+from deployer.cluster import desired, identity, prune, tenancy
 from deployer.cluster.applyset import Inventory, Scope, group_kind
 from deployer.cluster.change import Change, Verdict
 from deployer.cluster.compare import holds
@@ -20,7 +20,7 @@ from deployer.cluster.dry_run import DryRun
 from deployer.cluster.inventory import Keeper
 from deployer.cluster.prune import Extra
 from deployer.cluster.sight import Sight, look
-from deployer.cluster.target import Target, locate, refuse_twice
+from deployer.cluster.target import Target, locate, name_of, refuse_twice
 from deployer.model import JSON, Manifest, ObjectRef
 
 
@@ -53,7 +53,7 @@ class Plan:
     extras: tuple[tuple[Extra, Change], ...]
     """Objects of the set that git does not name."""
     size: int
-    """Objects of the set in the cluster."""
+    """Objects of the set in the cluster, but for those that controllers made."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -65,6 +65,11 @@ class Plan:
     def going(self) -> tuple[Extra, ...]:
         """What is to be deleted."""
         return tuple(extra for extra, change in self.extras if change.verdict is Verdict.DELETE)
+
+    @property
+    def known(self) -> dict[str, ObjectRef]:
+        """The objects of git that are in the set, by their UID."""
+        return {identity.uid(step.live): step.ref for step in self.steps if step.live is not None}
 
     def refuse_over_budget(self, scope: Scope) -> None:
         """Make sure that not more is deleted than the environment allows.
@@ -90,25 +95,34 @@ def plan(
             and what they will become is then known. Applying finds that out by itself.
 
     Raises:
-        Permanent: an object twice, a set of another tool, something may not be read; or as `Connection.request`.
+        Permanent: an object twice or beyond what the environment allows, a set of another tool, something may not be
+            read; or as `Connection.request`.
         Temporary: as `Connection.request`.
     """
     members = [desired.member(manifest, applyset=scope.id) for manifest in manifests]
     located = locate(connection, members, namespace=scope.namespace, threads=threads)
     targets = [target for target in located if isinstance(target, Target)]
-    refuse_twice(targets)
-    sight = look(connection, targets, scope=scope, inventory=Keeper(connection, scope).read(), threads=threads)
+    refuse_twice(targets, by=lambda target: name_of(target.ref))
+    unknown = {member.ref: why for member, why in zip(members, located, strict=True) if isinstance(why, UnknownKind)}
+    tenancy.refuse_beyond(
+        [target.ref for target in targets],
+        unknown={ref: why.message for ref, why in unknown.items()},
+        allow=scope.allow,
+    )
+    keeper = Keeper(connection, scope)
+    sight = look(connection, targets, scope=scope, inventory=keeper.read(), threads=threads)
+    order = tuple(each.ref if isinstance(each, Target) else member.ref
+                  for member, each in zip(members, located, strict=True))  # fmt: skip
     steps = _steps(targets, sight, DryRun(connection, scope.force), threads, closely=closely)
+    extras = [extra for extra in sight.extras(targets) if extra.path != keeper.path]
     return Plan(
         inventory=sight.inventory,
-        steps=steps,
-        unknown=tuple(_unknown(each, why) for each, why in zip(members, located, strict=True)
-                      if isinstance(why, UnknownKind)),
-        order=tuple(each.ref if isinstance(each, Target) else member.ref
-                    for member, each in zip(members, located, strict=True)),
-        extras=tuple((extra, _extra(extra, scope)) for extra in sight.extras(targets)),
-        size=len(sight.ours),
-    )  # fmt: skip
+        steps=tuple(_guarded(step, scope, head=keeper.path) for step in steps),
+        unknown=tuple(Change(ref, Verdict.REFUSE, note=why.message) for ref, why in unknown.items()),
+        order=order,
+        extras=_extras(extras, named=order, scope=scope),
+        size=len(extras) + sum(target.path in sight.ours for target in targets),
+    )
 
 
 def kinds(refs: Sequence[ObjectRef]) -> frozenset[str]:
@@ -151,7 +165,7 @@ def _surely(target: Target, live: Mapping[str, JSON] | None, sight: Sight) -> Ch
         return Change(target.ref, Verdict.REFUSE, note=note)
     if live is None:
         return None
-    if _is_going(live):
+    if identity.is_going(live):
         return Change(target.ref, Verdict.CREATE, note="the old one is still being deleted")
     if desired.asks(target.manifest.content, desired.APPLY) == desired.IF_ABSENT:
         return Change(target.ref, Verdict.UNCHANGED, note="there already, and to be applied only if absent")
@@ -160,16 +174,26 @@ def _surely(target: Target, live: Mapping[str, JSON] | None, sight: Sight) -> Ch
     return None
 
 
-def _unknown(manifest: Manifest, why: UnknownKind) -> Change:
-    return Change(manifest.ref, Verdict.REFUSE, note=why.message)
+def _guarded(step: Step, scope: Scope, *, head: str) -> Step:
+    """The step, unless it would write the head of the set, or delete what a deployment may not delete."""
+    why = ""
+    if step.target.path == head:
+        why = "has the name of this environment's inventory; give it another"
+    elif step.change.verdict is Verdict.RECREATE:
+        why = prune.not_recreated(step.ref, step.live, applyset=scope.id, policy=scope.prune)
+    note = "; ".join(filter(None, (step.change.note, why)))
+    return replace(step, change=Change(step.ref, Verdict.REFUSE, note=note)) if why else step
 
 
-def _extra(extra: Extra, scope: Scope) -> Change:
-    if why := prune.kept(extra, scope.prune):
-        return Change(extra.ref, Verdict.KEEP, note=why)
-    return Change(extra.ref, Verdict.DELETE, before=extra.shown)
+def _extras(extras: Sequence[Extra], *, named: Sequence[ObjectRef], scope: Scope) -> tuple[tuple[Extra, Change], ...]:
+    """What becomes of what git does not name. What other objects are in stays as long as they do."""
+    reasons = [prune.kept(extra, scope.prune) or tenancy.kept(extra.ref, scope.allow) for extra in extras]
+    kept = [extra.ref for extra, why in zip(extras, reasons, strict=True) if why]
+    staying = [*named, scope.head, *kept]
+    return tuple((extra, _extra(extra, why, staying)) for extra, why in zip(extras, reasons, strict=True))
 
 
-def _is_going(content: Mapping[str, JSON]) -> bool:
-    metadata = content.get("metadata")
-    return isinstance(metadata, dict) and bool(metadata.get("deletionTimestamp"))
+def _extra(extra: Extra, why: str, staying: Sequence[ObjectRef]) -> Change:
+    if not why and (inhabitant := prune.inhabitant(extra, staying)):
+        why = f"left git, but {inhabitant} is still in it"
+    return Change(extra.ref, Verdict.KEEP, note=why) if why else Change(extra.ref, Verdict.DELETE, before=extra.shown)

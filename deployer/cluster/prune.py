@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from deployer.cluster import identity
+from deployer.cluster.applyset import group_kind
 from deployer.cluster.desired import PRUNE, asks
 from deployer.cluster.disguise import shown
-from deployer.model import JSON, ObjectRef, Permanent, PrunePolicy, Stage
+from deployer.model import JSON, PART_OF, ObjectRef, Permanent, PrunePolicy, Stage
 
 DEFAULT_PERCENT = 50
 DEFAULT_FROM = 10
@@ -41,8 +43,10 @@ class Extra:
 def is_made_by_controller(extra: Extra) -> bool:
     """Whether a controller made the object and copied our label to it: then it is that controller's to delete."""
     if extra.ref.api_version == "v1" and extra.ref.kind == "Endpoints":
-        return bool(_mapping(_metadata(extra.content).get("annotations")).get(_TRIGGERED)) or _has_no_owner(extra)
-    owners = _metadata(extra.content).get("ownerReferences")
+        return bool(_mapping(identity.metadata(extra.content).get("annotations")).get(_TRIGGERED)) or _has_no_owner(
+            extra
+        )
+    owners = identity.metadata(extra.content).get("ownerReferences")
     return any(_mapping(owner).get("controller") is True for owner in (owners if isinstance(owners, list) else []))
 
 
@@ -54,6 +58,39 @@ def kept(extra: Extra, policy: PrunePolicy | None) -> str:
         return f'left git; kept because it says {PRUNE}: "false"'
     if policy.protected and (extra.ref.api_version, extra.ref.kind) in _PROTECTED:
         return "left git; its kind is deleted only with prune: {protected: false}"
+    return ""
+
+
+def inhabitant(extra: Extra, staying: Iterable[ObjectRef]) -> ObjectRef | None:
+    """One of the objects that stay which would go with an extra: because it is in that Namespace, or of that kind."""
+    if (extra.ref.api_version, extra.ref.kind) == ("v1", "Namespace"):
+        return next((ref for ref in staying if ref.namespace == extra.ref.name), None)
+    if group_kind(extra.ref.api_version, extra.ref.kind) == "CustomResourceDefinition.apiextensions.k8s.io":
+        spec = _mapping(extra.content.get("spec"))
+        defined = f"{_mapping(spec.get('names')).get('kind')}.{spec.get('group')}"
+        return next((ref for ref in staying if group_kind(ref.api_version, ref.kind) == defined), None)
+    return None
+
+
+def not_recreated(ref: ObjectRef, live: identity.Content, *, applyset: str, policy: PrunePolicy | None) -> str:
+    """Why an object that asks to be deleted and created anew is not, or nothing.
+
+    Args:
+        ref: the object.
+        live: as it is in the cluster.
+        applyset: id of our set; nothing else is deleted, whoever may take fields over.
+        policy: of the environment.
+    """
+    if identity.applyset(live) != applyset:
+        return (
+            "can only be deleted and created anew, but is not ours; delete it yourself, or take it into this set first "
+            f"by the label {PART_OF}={applyset}"
+        )
+    if (policy is None or policy.protected) and (ref.api_version, ref.kind) in _PROTECTED:
+        return (
+            "can only be deleted and created anew, and data would go with it: its kind is deleted only with prune: "
+            "{protected: false}"
+        )
     return ""
 
 
@@ -95,13 +132,9 @@ _TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
 
 def _has_no_owner(extra: Extra) -> bool:
     """The endpoints controller copies a Service's labels and leaves no reference to it, only its field manager."""
-    entries = _metadata(extra.content).get("managedFields")
+    entries = identity.metadata(extra.content).get("managedFields")
     managers = {_mapping(entry).get("manager") for entry in (entries if isinstance(entries, list) else [])}
     return managers <= {"kube-controller-manager", "endpoint-controller"}
-
-
-def _metadata(content: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    return _mapping(content.get("metadata"))
 
 
 def _mapping(value: JSON) -> Mapping[str, JSON]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from deployer.cluster.connection import Response
 from deployer.cluster.desired import RECREATE
-from deployer.model import JSON, Manifest
+from deployer.cluster.disguise import is_secret
+from deployer.model import JSON, Manifest, ObjectRef
 
 LONGEST = 500
 """Characters of a message."""
@@ -26,10 +27,12 @@ _FIXED = re.compile(_FIXED_WORDS)
 """How the API server's own validation says that a field cannot change: each kind in words of its own."""
 
 _QUOTED_VALUE = re.compile(rf"Invalid value: .*: (?=[^:]*(?:{_FIXED_WORDS}))", re.DOTALL)
+_ITEM = re.compile(r'\[=(?:"(?:[^"\\]|\\.)*"|[^]"]*)\]')
+"""An item of a set, which a path names by its value: in a custom resource that may be a secret."""
 _NO_DRY_RUN = re.compile(r"does not support dry[ -]?run", re.IGNORECASE)
 _TYPED = re.compile(r"failed to create typed patch object(?: \([^)]*\))?: (\.[-\w.]+): ")
 _HARMLESS = re.compile(
-    r'secrets "[^"]*" is forbidden: '
+    r'secrets(?:\.[-.a-z0-9]+)? "[^"]*" is forbidden: '
     r'(?:User "[^"]*" cannot |exceeded quota: |unable to create new content in namespace )'
 )
 _REMEDY_FIXED = (
@@ -57,7 +60,7 @@ def conflicts(response: Response) -> tuple[Conflict, ...]:
     if response.status != 409:
         return ()
     return tuple(
-        Conflict(cause.field, _manager(cause.message))
+        Conflict(_ITEM.sub("[=…]", cause.field), _manager(cause.message))
         for cause in _causes(response)
         if cause.reason == "FieldManagerConflict"
     )
@@ -95,8 +98,8 @@ def explain(manifest: Manifest, response: Response) -> str:
         text = f"namespace {details.get('name')} does not exist; add it to the overlay, or create it in the cluster"
     elif found := conflicts(response):
         text = f"conflict: {name_owners(found)}; set on_conflict: force to take the fields over, or take them out"
-    elif manifest.ref.kind == "Secret" and manifest.ref.api_version == "v1":
-        text = _about_secret(manifest, response)
+    elif is_secret(manifest.content):
+        text = _about_secret(response, manifest.content.get("data") if manifest.ref.api_version == "v1" else None)
     else:
         text = said(response)
     return capped(text)
@@ -106,6 +109,11 @@ def capped(text: str) -> str:
     """One line, cut at its end when it is too long."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+
+
+def objection(ref: ObjectRef, response: Response) -> str:
+    """What the API server says against something that is done to an object; of a Secret no word that it may quote."""
+    return _about_secret(response) if ref.kind == "Secret" else said(response)
 
 
 def said(response: Response) -> str:
@@ -124,14 +132,14 @@ def _readable(message: str) -> str:
     return _QUOTED_VALUE.sub("", message).partition("\n")[0] + _REMEDY_FIXED
 
 
-def _about_secret(manifest: Manifest, response: Response) -> str:
+def _about_secret(response: Response, data: JSON = None) -> str:
     message = _mapping(response.body).get("message")
     if isinstance(message, str) and _HARMLESS.match(message):
         return message
     fields = [cause.field for cause in _causes(response) if cause.field]
     if isinstance(message, str) and (typed := _TYPED.match(message)):
         fields.append(typed[1])
-    fields += _not_base64(manifest.content.get("data"))
+    fields += _not_base64(data)
     where = f" at {', '.join(dict.fromkeys(fields))}" if fields else ""
     if immutable_fields(response):
         return f"refused (HTTP {response.status}){where}{_REMEDY_FIXED}"

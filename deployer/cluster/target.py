@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from deployer.cluster import discovery
+from deployer.cluster.applyset import GroupKind, group_kind
 from deployer.cluster.connection import Connection
 from deployer.cluster.discovery import Kind, UnknownKind
 from deployer.cluster.observe import Place
@@ -86,13 +87,35 @@ def _moved(content: Mapping[str, JSON], namespace: str | None) -> Mapping[str, J
     return {**content, "metadata": rest if namespace is None else {**rest, "namespace": namespace}}
 
 
-def refuse_twice(targets: Sequence[Target]) -> None:
+Name = tuple[GroupKind, str | None, str]
+"""What no two objects of a cluster share: kind and group, namespace, name. In each version they have the same."""
+
+
+def name_of(ref: ObjectRef) -> Name:
+    """What tells an object from all others, in whatever version of its group it is written."""
+    return group_kind(ref.api_version, ref.kind), ref.namespace, ref.name
+
+
+def refuse_twice(targets: Sequence[Target], *, by: Callable[[Target], Hashable]) -> None:
     """Make sure that no object is there twice now that the namespaces are settled.
+
+    Args:
+        targets: where to look.
+        by: what two targets have in common only if they are one object; something false when that is not known.
 
     Raises:
         Permanent: names those that are.
     """
-    twice = [str(ref) for ref, times in Counter(target.ref for target in targets).items() if times > 1]
+    same: defaultdict[Hashable, list[ObjectRef]] = defaultdict(list)
+    for target in targets:
+        if key := by(target):
+            same[key].append(target.ref)
+    twice = [_twice(refs) for refs in same.values() if len(refs) > 1]
     if twice:
-        message = f"in the overlay twice, once with its namespace and once without: {', '.join(twice)}; keep one"
-        raise Permanent(message, stage=Stage.APPLY)
+        raise Permanent(f"in the overlay twice: {'; '.join(twice)}; keep one", stage=Stage.APPLY)
+
+
+def _twice(refs: Sequence[ObjectRef]) -> str:
+    versions = list(dict.fromkeys(ref.api_version for ref in refs))
+    how = f"as {' and as '.join(versions)}" if len(versions) > 1 else "once with its namespace and once without"
+    return f"{refs[0]} ({how})"

@@ -6,10 +6,10 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
 
-from deployer.cluster import desired, discovery
+from deployer.cluster import desired, discovery, identity
 from deployer.cluster.change import Verdict
 from deployer.cluster.connection import Connection, Response
 from deployer.cluster.delete import Deleter
@@ -19,7 +19,7 @@ from deployer.cluster.plan import Step
 from deployer.cluster.refusal import capped, conflicts, explain, immutable_fields, name_owners
 from deployer.cluster.resources import group_path
 from deployer.cluster.target import Target
-from deployer.model import JSON, Action, ObjectResult
+from deployer.model import JSON, Action, ObjectRef, ObjectResult
 
 _POLL = 0.1
 """Seconds between two looks at something that takes a moment."""
@@ -39,9 +39,9 @@ class Writer:
     """Seconds for what takes a moment: a definition to be served, an old object to be gone."""
     brought: Set[Need]
     """What the same apply brings along: if an object does not find it, it is not served yet."""
-    check: Callable[[], None]
-    """Raises when nothing more may be written."""
     deleter: Deleter
+    named: dict[str, ObjectRef]
+    """The objects of git by their UID, as far as these are known; grows with each answer."""
 
     def write(self, step: Step) -> ObjectResult:
         """Apply one object.
@@ -54,13 +54,14 @@ class Writer:
         """
         target = step.target
         deadline = time.monotonic() + self.settle
-        response, note = self._settled(target, deadline)
+        response, note = self._settled(target, deadline, version=identity.version(step.live))
         action = _action(response, step)
-        if immutable_fields(response) and desired.asks(target.manifest.content, desired.RECREATE) == "true":
-            note = f"{', '.join(immutable_fields(response))} cannot change: deleted and created anew"
+        fixed = ", ".join(immutable_fields(response))
+        if fixed and desired.asks(target.manifest.content, desired.RECREATE) == "true":
+            note = f"{fixed} cannot change: deleted and created anew"
             action = Action.RECREATED
-            if problem := self.deleter.replace(target.path, settle=self.settle):
-                return ObjectResult(target.ref, Action.FAILED, problem)
+            if problem := self.deleter.replace(target.ref, target.path, settle=self.settle):
+                return ObjectResult(target.ref, Action.FAILED, f"{fixed} cannot change; {problem}")
             response, _ = self._settled(target, time.monotonic() + self.settle)
         if problem := self._problem(target, response, deadline):
             return ObjectResult(target.ref, Action.FAILED, problem)
@@ -72,35 +73,48 @@ class Writer:
             return explain(target.manifest, response)
         if _is_going(response):
             return f"still being deleted after {self.settle:g} s: look at what its finalizers wait for"
+        if twin := self._twin(target, response):
+            return f"is the same object as {twin} of {twin.api_version}: keep one of them in the overlay"
         if discovery.is_definition(target.ref):
             return capped(self._unestablished(target, response, deadline))
         return ""
 
-    def _settled(self, target: Target, deadline: float) -> tuple[Response, str]:
-        """Apply it again as long as the answer is one that only needs time."""
+    def _twin(self, target: Target, response: Response) -> ObjectRef | None:
+        """Another object of git that turns out to be this very one."""
+        uid = identity.uid(response.body)
+        found = self.named.setdefault(uid, target.ref) if uid else target.ref
+        return found if found != target.ref else None
+
+    def _settled(self, target: Target, deadline: float, *, version: str = "") -> tuple[Response, str]:
+        """Apply it again as long as the answer is one that only needs time.
+
+        It is applied over the version that was seen, so that a request which is on its way when this worker's time
+        ends finds its way barred by whatever a newer one wrote.
+        """
         while True:
-            response, note = self._forced(target)
+            response, note = self._forced(target, version)
             if time.monotonic() > deadline or not (_is_going(response) or self._is_early(target, response)):
                 return response, note
             time.sleep(_POLL)
+            if version:
+                version = identity.version(self.connection.request("GET", target.path).body)
 
     def _is_early(self, target: Target, response: Response) -> bool:
         if response.status == 409:
             return not conflicts(response)  # someone else wrote it at the same moment
         return response.status == 404 and not self.brought.isdisjoint(needs(target))
 
-    def _forced(self, target: Target) -> tuple[Response, str]:
+    def _forced(self, target: Target, version: str) -> tuple[Response, str]:
         """Not forced at first even when it may be, because only a refusal names those who own the fields."""
-        response = self._patch(target, force=False)
+        response = self._patch(target, version, force=False)
         found = conflicts(response)
         if not (found and self.force):
             return response, ""
-        return self._patch(target, force=True), capped(f"took over {name_owners(found)}")
+        return self._patch(target, version, force=True), capped(f"took over {name_owners(found)}")
 
-    def _patch(self, target: Target, *, force: bool) -> Response:
-        self.check()
+    def _patch(self, target: Target, version: str, *, force: bool) -> Response:
         accept = WHOLE if discovery.is_definition(target.ref) else METADATA
-        return patch(self.connection, target, force=force, accept=accept)
+        return patch(self.connection, _over(target, version), force=force, accept=accept)
 
     def _unestablished(self, target: Target, response: Response, deadline: float) -> str:
         """Wait until objects of a CustomResourceDefinition can be written; why they cannot be, or nothing."""
@@ -135,15 +149,23 @@ def brings(target: Target) -> set[Need]:
 def _action(response: Response, step: Step) -> Action:
     if response.status == 201:
         return Action.CREATED
-    before = _part(dict(step.live), "metadata").get("resourceVersion") if step.live else None
-    if step.change.verdict is Verdict.OWN or _part(response.body, "metadata").get("resourceVersion") == before:
+    if step.change.verdict is Verdict.OWN or identity.version(response.body) == identity.version(step.live):
         return Action.UNCHANGED
     return Action.UPDATED
 
 
+def _over(target: Target, version: str) -> Target:
+    """The target so that it is taken only by an object of that resourceVersion; empty: by any."""
+    if not version:
+        return target
+    content = target.manifest.content
+    bound = {**content, "metadata": {**_part(dict(content), "metadata"), "resourceVersion": version}}
+    return replace(target, manifest=replace(target.manifest, content=bound))
+
+
 def _is_going(response: Response) -> bool:
     """Whether the object is being deleted: then it took the fields, and will be gone nevertheless."""
-    return response.status < 400 and bool(_part(response.body, "metadata").get("deletionTimestamp"))
+    return response.status < 400 and identity.is_going(response.body)
 
 
 def _not_in_force(response: Response) -> str:

@@ -113,3 +113,13 @@ def test_an_overlay_that_does_not_render_is_exit_2(terminal: Terminal) -> None:
     result = terminal("diff", SHOP, "staging")
     assert result.exit_code == 2
     assert "missing.yaml" in result.stderr
+
+
+def test_what_nobody_expected_is_exit_2_too(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("deployer.preview.preview", broken)
+    result = terminal("diff", SHOP, "staging")
+    assert result.exit_code == 2
+    assert "ZeroDivisionError" in result.stderr

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deployer.cluster.apply import SETTLE, Listeners, apply
+from deployer.cluster.apply import SETTLE, apply
 from deployer.cluster.applyset import Scope, Stamp
 from deployer.cluster.connection import Connection
 from deployer.cluster.plan import Plan, plan
-from deployer.model import Manifest, ObjectResult, PrunePolicy
+from deployer.model import Allow, Manifest, ObjectResult, PrunePolicy
 
 INVENTORY = "deployer.test.acme-shop"
 HALF = PrunePolicy()
 
 
-def scope(namespace: str, *, force: bool = True, prune: PrunePolicy | None = HALF) -> Scope:
-    return Scope(namespace, INVENTORY, force, prune)
+def scope(namespace: str, *, force: bool = True, prune: PrunePolicy | None = HALF, allow: Allow | None = None) -> Scope:
+    return Scope(namespace, INVENTORY, force, prune, allow)
 
 
 def bring(
@@ -27,16 +27,18 @@ def bring(
     namespace: str,
     force: bool = True,
     prune: PrunePolicy | None = HALF,
+    allow: Allow | None = None,
     on_result: Callable[[ObjectResult], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
     settle: float = SETTLE,
     **rest: Any,
 ) -> tuple[ObjectResult, ...]:
+    connection.guard = check
     return apply(
         connection,
         tuple(manifests),
-        scope=scope(namespace, force=force, prune=prune),
-        listeners=Listeners(check=check, on_result=on_result),
+        scope=scope(namespace, force=force, prune=prune, allow=allow),
+        on_result=on_result,
         settle=settle,
         **{"stamp": Stamp("c" * 40, "one", "d" * 64), **rest},
     )

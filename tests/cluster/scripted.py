@@ -115,15 +115,17 @@ class ScriptedServer:
 
 
 class FaultyProxy(ScriptedServer):
-    """Passes requests on to the cluster of a kubeconfig; `faults` are answered instead, one by one, to PATCHes first
-    come."""
+    """Passes requests on to the cluster of a kubeconfig, as that kubeconfig's user whoever asks. `faults` are answered
+    instead, one by one, to PATCHes first come; and what `trouble` says to a request, if it says something."""
 
     def __init__(self, kubeconfig: Path, *, method: str = "PATCH") -> None:
         document = yaml.safe_load(kubeconfig.read_text())
         self._upstream = document["clusters"][0]["cluster"]["server"]
         self._pool = urllib3.PoolManager(cert_reqs="CERT_NONE", maxsize=16)
         self._method = method
+        self._authorization = f"Bearer {document['users'][0]['user']['token']}"
         self.faults: list[Reply | Reset] = []
+        self.trouble: Callable[[Request], Reply | Reset | None] = lambda _: None
         super().__init__(self._pass_on)
         document["clusters"][0]["cluster"] = {"server": self.url}
         self.document = document
@@ -139,7 +141,10 @@ class FaultyProxy(ScriptedServer):
     def _pass_on(self, request: Request) -> Reply | Reset:
         if request.method == self._method and self.faults:
             return self.faults.pop(0)
+        if trouble := self.trouble(request):
+            return trouble
         headers = {name: value for name, value in request.headers.items() if name not in ("host", "connection")}
+        headers["authorization"] = self._authorization
         response = self._pool.urlopen(
             request.method, self._upstream + request.target, body=request.body, headers=headers, retries=False
         )

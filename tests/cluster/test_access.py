@@ -158,7 +158,10 @@ def test_a_client_certificate_opens_and_its_key_stays_in_no_file(
         (kubeconfig_for(SERVER, token="SECRET\nX: y"), "characters in it that no token has"),
         (kubeconfig_for(SERVER, token="SECRETé"), "characters in it that no token has"),
         (kubeconfig_for(SERVER, tokenFile="gone"), "No such file"),
-        (kubeconfig_for(SERVER, token="SECRET", **{"as": "root"}), "impersonates another one"),
+        (
+            kubeconfig_for(SERVER, token="SECRET", **{"as": "root"}),
+            "impersonates another one; name that in an .* service_account",
+        ),
         (kubeconfig_for(SERVER, **{"auth-provider": {"name": "oidc"}}), "has an auth-provider"),
         (kubeconfig_for(SERVER, **{"client-certificate-data": "SECRET!"}), "not what it should be"),
         (kubeconfig_for(SERVER, **{"client-certificate-data": coded("SECRET")}), "certificate or key in it"),
@@ -238,3 +241,55 @@ def test_which_proxy_is_used(
         monkeypatch.setenv(name, value)
 
     assert access.load(to_kubeconfig(document)).proxy == proxy
+
+
+def test_a_service_account_is_acted_as_with_the_credentials(to_kubeconfig: Write) -> None:
+    token = secrets.token_hex(16)
+
+    found = access.load(to_kubeconfig(kubeconfig_for(SERVER, token=token)), service_account="shop/deployer.v2")
+
+    assert found.headers == {
+        "Authorization": f"Bearer {token}",
+        "Impersonate-User": "system:serviceaccount:shop:deployer.v2",
+    }
+    assert token not in repr(found)
+
+
+def test_without_a_service_account_nobody_is_impersonated(to_kubeconfig: Write) -> None:
+    assert list(access.load(to_kubeconfig(kubeconfig_for(SERVER, token="one"))).headers) == ["Authorization"]
+
+
+REFUSED: Any = {
+    "kind": "Status",
+    "message": 'serviceaccounts "deployer" is forbidden: User "ci" cannot impersonate resource "serviceaccounts" '
+    'in API group "" in the namespace "shop"',
+}
+
+
+def test_a_missing_grant_is_told_with_who_needs_it_on_what(to_kubeconfig: Write) -> None:
+    found = access.load(to_kubeconfig(kubeconfig_for(SERVER)), service_account="shop/deployer")
+
+    assert found.missing_grant(REFUSED) == (
+        "user ci may not act as service account shop/deployer; grant it the verb impersonate on serviceaccounts in "
+        "namespace shop (resourceNames: [deployer]), or correct service_account"
+    )
+
+
+@pytest.mark.parametrize("account", ["shop/deployer", None])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"message": 'secrets is forbidden: User "system:serviceaccount:shop:deployer" cannot list resource "secrets"'},
+        {"message": 5},
+        "Forbidden",
+        None,
+    ],
+)
+def test_other_refusals_are_about_no_grant_to_impersonate(
+    to_kubeconfig: Write, refusal: Any, account: str | None
+) -> None:
+    assert access.load(to_kubeconfig(kubeconfig_for(SERVER)), service_account=account).missing_grant(refusal) is None
+
+
+def test_whoever_impersonates_nobody_misses_no_grant(to_kubeconfig: Write) -> None:
+    assert access.load(to_kubeconfig(kubeconfig_for(SERVER))).missing_grant(REFUSED) is None

@@ -294,6 +294,20 @@ def test_a_missing_namespace_is_not_created_but_named(connection: Connection) ->
     assert connection.request("GET", f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}").status == 404
 
 
+def test_a_namespace_that_the_cluster_refuses_says_why_and_nothing_else_is_tried(connection: Connection) -> None:
+    name, role = (f"test-{secrets.token_hex(4)}" for _ in range(2))
+    home = manifest(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"team": "not a label"}}}
+    )
+
+    results = bring(connection, [home, config_map("a", x="1"), cluster_role(role)], namespace=name)
+
+    assert [result.action for result in results] == [Action.FAILED, Action.SKIPPED, Action.SKIPPED]
+    assert "metadata.labels" in results[0].message
+    assert results[2].message == f"needs Namespace {name}, which failed"
+    assert connection.request("GET", f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{role}").status == 404
+
+
 def test_another_namespace_that_is_missing_fails_its_objects_alone(connection: Connection, namespace: str) -> None:
     missing = f"test-{secrets.token_hex(4)}"
 

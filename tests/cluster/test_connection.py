@@ -69,6 +69,69 @@ def test_an_internal_error_that_stays_is_an_answer_with_its_reason(to: Callable[
     assert (response.status, response.body) == (500, {"message": "webhook failed"})
 
 
+def test_once_an_internal_error_stayed_those_after_it_are_believed_at_once(to: Callable[..., Connection]) -> None:
+    with ScriptedServer(lambda _: Reply(500, {"message": "webhook failed"})) as server, to(server) as connection:
+        connection.request("PATCH", "/x", body={})
+        first = len(server.requests)
+        assert connection.request("PATCH", "/y", body={}).status == 500
+
+        assert first > 1
+        assert len(server.requests) == first + 1
+
+
+def test_what_was_waited_out_is_told_in_a_line_for_each_kind_of_it(to: Callable[..., Connection]) -> None:
+    busy = Reply(429)
+    with ScriptedServer(in_turn(busy, busy, Reply(500), OK)) as server, to(server) as connection:
+        connection.request("GET", "/x")
+
+        assert connection.troubles() == ("it answers HTTP 429 (2 times)", "it answers HTTP 500 (1 time)")
+
+
+NO_SUCH_PATH = Reply(404, b"404 page not found")
+NO_SUCH_OBJECT = Reply(404, {"kind": "Status", "message": 'configmaps "x" not found'})
+
+
+@pytest.mark.parametrize("away", [Reset(), Reply(503)], ids=["reset", "503"])
+@pytest.mark.parametrize("ignorant", [Reply(401), Reply(403), NO_SUCH_PATH], ids=["401", "403", "404"])
+def test_an_api_server_that_was_just_away_is_asked_again_until_it_knows_its_roles(
+    to: Callable[..., Connection], away: Reply | Reset, ignorant: Reply
+) -> None:
+    with ScriptedServer(in_turn(away, ignorant, OK)) as server, to(server) as connection:
+        assert connection.request("GET", "/x").status == 200
+
+        assert len(server.requests) == 3
+        assert f"it answers HTTP {ignorant.status} right after it was away (1 time)" in connection.troubles()
+
+
+def test_after_an_absence_of_almost_all_the_patience_there_is_some_for_what_follows(
+    to: Callable[..., Connection],
+) -> None:
+    absence = [Reset()] * (QUICK.attempts - 1)
+    with ScriptedServer(in_turn(*absence, Reply(403), Reply(403), OK)) as server, to(server) as connection:
+        assert connection.request("GET", "/x").status == 200
+
+
+@pytest.mark.parametrize("refusal", [Reply(403), NO_SUCH_PATH], ids=["403", "404"])
+def test_a_refusal_that_stays_after_it_was_away_is_an_answer(to: Callable[..., Connection], refusal: Reply) -> None:
+    with ScriptedServer(in_turn(Reset(), refusal)) as server, to(server) as connection:
+        assert connection.request("GET", "/x").status == refusal.status
+
+
+@pytest.mark.parametrize(
+    ("before", "refusal"),
+    [(OK, Reply(403)), (OK, NO_SUCH_PATH), (Reply(429), Reply(403)), (Reset(), NO_SUCH_OBJECT)],
+    ids=["403", "404", "403 after 429", "no such object"],
+)
+def test_other_refusals_are_believed_at_once(
+    to: Callable[..., Connection], before: Reply | Reset, refusal: Reply
+) -> None:
+    with ScriptedServer(in_turn(before, refusal)) as server, to(server) as connection:
+        connection.request("GET", "/x")
+        assert connection.request("GET", "/x").status == refusal.status
+
+        assert len(server.requests) <= 3
+
+
 def test_retry_after_is_honoured(to: Callable[..., Connection]) -> None:
     busy = Reply(429, headers={"Retry-After": "1"})
     with ScriptedServer(in_turn(busy, OK)) as server, to(server) as connection:

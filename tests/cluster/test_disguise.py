@@ -29,7 +29,7 @@ def test_the_quotation_that_kubectl_leaves_in_an_object_is_never_shown(kind: str
     annotations = {LAST_APPLIED: secrets.token_hex(8), "a": "b"}
     content = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "annotations": annotations}}
 
-    assert shown(content)["metadata"] == {"name": "x", "annotations": {"a": "b"}}
+    assert shown(content)["metadata"] == {"name": "x", "annotations": {"a": HIDDEN if kind == "Secret" else "b"}}
     del annotations["a"]
     assert shown(content)["metadata"] == {"name": "x"}
 
@@ -48,6 +48,47 @@ def test_no_value_of_a_secret_is_shown_whatever_its_form(field: str, wrap: Any) 
         assert value not in json.dumps(seen)
         assert HIDDEN[:-1] in json.dumps(seen[field])
     assert shown(content)["type"] == "Opaque"
+
+
+@pytest.mark.parametrize("api_version", ["v1", "vault.example.com/v1"])
+@pytest.mark.parametrize("tool", ["kapp.k14s.io/original", "objectset.rio.cattle.io/applied", LAST_APPLIED, "note"])
+def test_what_other_tools_quote_of_a_secret_in_its_annotations_is_not_shown(api_version: str, tool: str) -> None:
+    value = secrets.token_hex(8)
+    ours = {"deployer/prune": "false", "applyset.kubernetes.io/id": "x"}
+    annotations: dict[str, Any] = {**ours, tool: json.dumps({"stringData": {"a": value}})}
+    quoted = a_secret(metadata={"name": "keys", "annotations": annotations}, apiVersion=api_version)
+    other = a_secret(metadata={"name": "keys", "annotations": ours | {tool: "x"}})
+
+    assert value not in json.dumps([shown(quoted), shown_pair(quoted, other), shown_pair(other, quoted)])
+    assert shown(quoted)["metadata"]["annotations"] == ours | ({tool: HIDDEN} if tool != LAST_APPLIED else {})
+    if tool != LAST_APPLIED:
+        assert shown_pair(other, quoted)[1]["metadata"]["annotations"] == ours | {tool: HIDDEN_CHANGED}
+
+
+@pytest.mark.parametrize("misplace", [
+    lambda value: {"metadata": {"name": "keys", "stringData": {"a": value}}},
+    lambda value: {"metadata": {"name": "keys", "annotations": [value]}},
+    lambda value: {"metadata": {"name": "keys", "annotations": {"a": {"b": value}}}},
+    lambda value: {"metadata": value},
+    lambda value: {"metadata": [value]},
+])  # fmt: skip
+def test_values_of_a_secret_in_a_wrong_place_of_its_metadata_are_not_shown(misplace: Any) -> None:
+    value = secrets.token_hex(8)
+    misplaced = a_secret(**misplace(value))
+
+    for seen in (shown(misplaced), *shown_pair(misplaced, a_secret()), *shown_pair(a_secret(), misplaced)):
+        assert value not in json.dumps(seen)
+    assert HIDDEN in json.dumps(shown(misplaced))
+
+
+def test_the_metadata_of_a_secret_that_says_nothing_of_its_values_is_shown() -> None:
+    metadata = {"name": "keys", "namespace": "shop", "labels": {"a": "b"}, "finalizers": ["x/y"]}
+
+    assert shown(a_secret(metadata=metadata))["metadata"] == metadata
+
+
+def test_of_a_secret_a_truth_value_is_no_number() -> None:
+    assert shown_pair(a_secret(data={"a": 1}), a_secret(data={"a": True}))[1]["data"] == {"a": HIDDEN_CHANGED}
 
 
 def test_the_keys_of_a_secret_are_shown() -> None:

@@ -106,6 +106,24 @@ def test_of_a_secret_only_what_changed_is_told() -> None:
     assert not any(value in repr(found) for value in values)
 
 
+def test_of_a_secrets_annotations_only_what_changed_is_told() -> None:
+    values = [secrets.token_hex(8) for _ in range(3)]
+    base = {"apiVersion": "v1", "kind": "Secret"}
+    before = base | {"metadata": {"annotations": {"tool/original": values[0], "deployer/prune": "false"}}}
+    after = base | {"metadata": {"annotations": {"tool/original": values[1], "deployer/prune": "true", "x": values[2]}}}
+
+    found = changed(before, after)
+
+    assert found == (
+        FieldChange('metadata.annotations["deployer/prune"]', "false", "true"),
+        FieldChange('metadata.annotations["tool/original"]', None, None, hidden=True),
+        FieldChange("metadata.annotations.x", None, None, hidden=True),
+    )
+    added = changed(base | {"metadata": {}}, after)
+    assert added == (FieldChange("metadata.annotations", None, None, hidden=True),)
+    assert changed(base, after) == (FieldChange("metadata", None, None, hidden=True),)
+
+
 @pytest.mark.parametrize("data", ["text", ["text"], {"a": {"b": "text"}}])
 def test_nothing_of_a_secrets_malformed_data_is_told(data: Any) -> None:
     base = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}}

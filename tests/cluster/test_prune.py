@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from deployer.cluster.prune import Extra, is_made_by_controller, kept, refuse_over_budget
-from deployer.model import ObjectRef, Permanent, PrunePolicy
+from deployer.cluster.prune import Extra, inhabitant, is_made_by_controller, kept, not_recreated, refuse_over_budget
+from deployer.model import PART_OF, ObjectRef, Permanent, PrunePolicy
 
 POLICY = PrunePolicy()
 
@@ -84,3 +84,35 @@ def test_what_is_over_the_budget_refuses_all_of_it_and_is_named(
 def test_of_many_that_would_go_the_first_are_named() -> None:
     with pytest.raises(Permanent, match=r"and 20 more$"):
         refuse_over_budget(refs(30), size=40, policy=POLICY)
+
+
+def test_what_would_go_with_a_namespace_or_a_definition_is_found() -> None:
+    crd = Extra(
+        ObjectRef("apiextensions.k8s.io/v1", "CustomResourceDefinition", None, "gadgets.example.com"),
+        "/path",
+        {"spec": {"group": "example.com", "names": {"kind": "Gadget"}}},
+    )
+    home = extra("Namespace")
+    gadget, other = (ObjectRef(f"example.{end}/v1beta1", "Gadget", "shop", "one") for end in ("com", "org"))
+    inside, beside = (ObjectRef("v1", "ConfigMap", namespace, "x") for namespace in ("a", "shop"))
+
+    assert inhabitant(crd, [other, gadget]) == gadget
+    assert inhabitant(crd, [other]) is None
+    assert inhabitant(home, [beside, inside]) == inside
+    assert inhabitant(home, [beside]) is None
+    assert inhabitant(extra("Namespace", api_version="example.com/v1"), [inside]) is None
+
+
+def test_only_what_is_ours_and_not_protected_is_created_anew() -> None:
+    ours = {"metadata": {"labels": {PART_OF: "us"}}}
+    claim, plain = ObjectRef("v1", "PersistentVolumeClaim", "shop", "a"), ObjectRef("v1", "Secret", "shop", "a")
+
+    def why(ref: ObjectRef, live: Any, policy: PrunePolicy | None = POLICY) -> str:
+        return not_recreated(ref, live, applyset="us", policy=policy)
+
+    assert why(plain, ours) == why(plain, ours, None) == ""
+    assert why(claim, ours, PrunePolicy(protected=False)) == ""
+    assert "prune: {protected: false}" in why(claim, ours)
+    assert "prune: {protected: false}" in why(claim, ours, None)
+    for live in ({}, None, {"metadata": {"labels": {PART_OF: "them"}}}):
+        assert f"take it into this set first by the label {PART_OF}=us" in why(plain, live)

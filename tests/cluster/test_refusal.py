@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 from typing import Any
 
 import pytest
 
 from deployer.cluster.connection import Response
-from deployer.cluster.refusal import LONGEST, conflicts, explain
-from tests.cluster.objects import config_map, deployment, secret
+from deployer.cluster.refusal import LONGEST, conflicts, explain, objection
+from tests.cluster.objects import config_map, deployment, secret, thing
 
 
 def status(code: int, message: str, reason: str = "Invalid", **details: Any) -> Response:
@@ -94,19 +95,55 @@ TYPED = "failed to create typed patch object (s/a; /v1, Kind=Secret): .data.k: e
         (lambda v: Response(400, [v]), "400"),
     ],
 )
-def test_nothing_that_is_said_about_a_secret_is_passed_on(make: Any, named: str) -> None:
+@pytest.mark.parametrize("api_version", ["v1", "vault.example.com/v1"])
+def test_nothing_that_is_said_about_a_secret_is_passed_on(make: Any, named: str, api_version: str) -> None:
     value = secrets.token_hex(8)
+    data = {"k": base64.b64encode(value.encode()).decode()}
 
-    message = explain(secret("a", k=base64.b64encode(value.encode()).decode()), make(value))
+    message = explain(thing(api_version, "Secret", "a", data=data), make(value))
 
     assert value not in message
     assert named in message
+
+
+def test_of_a_custom_secret_no_value_is_passed_on_that_its_definition_refuses() -> None:
+    value = secrets.token_hex(8)
+    said = f'Invalid value: "{value}": spec.password in body should be at most 5 chars long'
+    response = status(422, f'Secret.vault.example.com "a" is invalid: {said}', causes=[cause("spec.password", said)])
+
+    message = explain(thing("vault.example.com/v1", "Secret", "a", spec={"password": value}), response)
+
+    assert message == (
+        "refused (HTTP 422) at spec.password; the API server's own words could quote the Secret's values"
+    )
+
+
+def test_an_item_of_a_set_is_a_value_that_a_conflict_does_not_quote() -> None:
+    value = f'{secrets.token_hex(8)}]"'
+    causes = [
+        cause(f".spec.{field}", 'conflict with "x"', "FieldManagerConflict")
+        for field in (f"tags[={json.dumps(value)}]", f"ports[={value[:16]}]", 'parts[name="web"].size')
+    ]
+
+    message = explain(thing("v1", "Secret", "a"), status(409, "…", "Conflict", causes=causes))
+
+    assert message.startswith('conflict: .spec.tags[=…], .spec.ports[=…], .spec.parts[name="web"].size of x;')
+
+
+@pytest.mark.parametrize("api_version", ["v1", "vault.example.com/v1"])
+def test_an_objection_to_anything_else_that_is_done_to_a_secret_is_not_passed_on_either(api_version: str) -> None:
+    value = secrets.token_hex(8)
+    response = status(403, f'admission webhook "w" denied the request: {value} is still used', "Forbidden")
+
+    assert value not in objection(thing(api_version, "Secret", "a").ref, response)
+    assert value in objection(config_map("a").ref, response)
 
 
 @pytest.mark.parametrize(
     "harmless",
     [
         'secrets "a" is forbidden: User "ci" cannot patch resource "secrets" in API group "" in the namespace "shop"',
+        'secrets.vault.example.com "a" is forbidden: User "ci" cannot patch resource "secrets" in API group "x"',
         'secrets "a" is forbidden: exceeded quota: few, requested: secrets=1, used: secrets=1, limited: secrets=1',
         'secrets "a" is forbidden: unable to create new content in namespace shop because it is being terminated',
     ],

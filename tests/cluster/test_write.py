@@ -21,7 +21,8 @@ from tests.cluster.scripted import Reply, Request, ScriptedServer
 GROUP = "example.com"
 CRD = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.{GROUP}"
 GADGET = f"/apis/{GROUP}/v1/namespaces/shop/gadgets/one"
-HEAD = f"/api/v1/namespaces/shop/configmaps/{INVENTORY}"
+HEADS = "/api/v1/namespaces/shop/configmaps"
+HEAD = f"{HEADS}/{INVENTORY}"
 OVERLAY = [definition("gadgets", "Gadget", GROUP), thing(f"{GROUP}/v1", "Gadget", "one")]
 NOT_FOUND = Reply(404, b"404 page not found")
 
@@ -49,7 +50,8 @@ class Cluster:
         self.answer("GET", f"/apis/{GROUP}/v1", kinds(("gadgets", "Gadget", True)))
         self.answer("GET", HEAD, NOT_FOUND, Reply(body={"metadata": {"resourceVersion": "1"}}))
         written = {"metadata": {"resourceVersion": "1"}}
-        self.answer("PATCH", HEAD, Reply(201, written), Reply(200, written))
+        self.answer("POST", HEADS, Reply(201, written))
+        self.answer("PATCH", HEAD, Reply(200, written))
         self.answer("PATCH", CRD, Reply(201, {"metadata": {"resourceVersion": "1"}}))
         self.answer("GET", CRD, conditions(Established=("True", "")))
         self.answer("PATCH", GADGET, Reply(201, {"metadata": {"resourceVersion": "1"}}))

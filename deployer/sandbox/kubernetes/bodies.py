@@ -21,6 +21,8 @@ except ImportError:  # PyYAML without libyaml
     from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
 
 _BOOL = "tag:yaml.org,2002:bool"
+_NOT_FOR_YAML = re.compile(rb"\\u[dD][89a-fA-F]|\x7f|\xc2[\x80-\x9f]|\xef\xbf[\xbe\xbf]")
+"""What JSON allows and YAML refuses or reads as something else: escaped halves of a character, bare controls."""
 _UNKNOWN_TO_JSON = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value", "tag:yaml.org,2002:merge")
 
 
@@ -50,13 +52,14 @@ def _refuse_constant(name: str) -> Json:
 
 
 def read_yaml(body: bytes) -> Json:
-    """Read YAML, or JSON, which is the same thing read twenty times faster.
+    """Read YAML, or JSON as long as YAML means the same by it: that is read twenty times faster.
 
     Raises:
         ApiError: 400, it is not YAML.
     """
     try:
-        return read_json(body)
+        if not _NOT_FOR_YAML.search(body):
+            return read_json(body)
     except ValueError:
         pass
     except RecursionError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.sandbox.kubernetes.admission import new_uid
-from deployer.sandbox.kubernetes.objects import Json, Object, clone, metadata
+from deployer.sandbox.kubernetes.objects import Json, Object, clone, metadata, same
 from deployer.sandbox.kubernetes.ownership import Owners, write_owners
 from deployer.sandbox.kubernetes.resources import Resource
 from deployer.sandbox.kubernetes.target import Target
@@ -38,7 +38,8 @@ def counts(resource: Resource, old: Object, new: Object) -> bool:
     left_out = {"metadata", "kind", "apiVersion"} | ({"status"} & resource.subresources)
     if resource.kind == "Deployment" and metadata(old).get("annotations") != metadata(new).get("annotations"):
         return True
-    return {k: v for k, v in old.items() if k not in left_out} != {k: v for k, v in new.items() if k not in left_out}
+    before, after = ({key: value for key, value in obj.items() if key not in left_out} for obj in (old, new))
+    return not same(before, after)
 
 
 def unmanaged(obj: Object) -> Object:

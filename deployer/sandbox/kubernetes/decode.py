@@ -26,6 +26,7 @@ _PLAIN_FALSE = frozenset(
 _PLAIN_ZERO = frozenset(("initialDelaySeconds", "minReadySeconds", "hostPort", "nodePort", "healthCheckNodePort"))
 """Numbers for which zero and absent mean the same."""
 _EXPECTED = {"quantity": "string", "bytes": "string"}
+_EXPONENT_FROM = 1e21
 _LEAVE_OUT = object()
 
 
@@ -81,7 +82,15 @@ def _read(value: Json, schema: Schema, path: str, result: Decoded) -> Json:
 def _anything(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: _anything(item) for key, item in value.items()}
-    return [_anything(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_anything(item) for item in value]
+    return _number(value)
+
+
+def _number(value: Json) -> Json:
+    """A number as Go writes it: `1.0` is kept as 1."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXPONENT_FROM
+    return int(value) if whole else value
 
 
 def _list(value: Json, schema: Schema, path: str, result: Decoded) -> Json:
@@ -143,6 +152,7 @@ def _scalar(value: Json, schema: Schema, path: str, result: Decoded) -> Json:
         value = int(value) if fits else value
     elif kind == "number":
         fits = isinstance(value, int | float) and not isinstance(value, bool)
+        value = _number(value)
     else:
         fits = isinstance(value, bool if kind == "boolean" else str)
     return value if fits else _mismatch(value, _EXPECTED.get(kind, kind), path, result)

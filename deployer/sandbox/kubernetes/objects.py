@@ -24,6 +24,15 @@ def clone(value: Json) -> Json:
     return value
 
 
+def same(one: Json, other: Json) -> bool:
+    """Whether two values are the same JSON. Python alone would take `True` for 1."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
+
+
 def section(parent: Object, key: str) -> Object:
     """The object below `key`, or an empty one that is not part of `parent`."""
     value = parent.get(key)

@@ -7,7 +7,7 @@ https://github.com/kubernetes/community/blob/main/contributors/devel/sig-api-mac
 from __future__ import annotations
 
 from deployer.sandbox.kubernetes.errors import ApiError, bad_request
-from deployer.sandbox.kubernetes.objects import Json, clone
+from deployer.sandbox.kubernetes.objects import Json, clone, same
 from deployer.sandbox.kubernetes.schema import ANY, Schema
 
 MERGE = "application/merge-patch+json"
@@ -62,7 +62,7 @@ def _operate(document: Json, operation: dict[str, Json]) -> None:
         _take(document, path)
         _add(document, path, clone(operation["value"]))
     elif kind == "test":
-        if _find(document, path) != operation.get("value"):
+        if not same(_find(document, path), operation.get("value")):
             raise ValueError("test failed")
     elif kind in ("copy", "move"):
         source = _pointer(operation["from"])

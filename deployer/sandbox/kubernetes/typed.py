@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from deployer.sandbox.kubernetes.fieldset import FieldSet, Path, item_element, path_text
-from deployer.sandbox.kubernetes.objects import Json, Object, clone
+from deployer.sandbox.kubernetes.objects import Json, Object, clone, same
 from deployer.sandbox.kubernetes.schema import ANY, Schema, Shape
 
 _ABSENT = object()
@@ -115,7 +115,7 @@ def _compare(old: Json, new: Json, schema: Schema, path: Path, result: Compariso
         result.added.add(path)
     elif new is _ABSENT:
         result.removed.add(path)
-    elif opaque and old != new:
+    elif opaque and not same(old, new):
         result.modified.add(path)
 
 

@@ -26,7 +26,7 @@ from deployer.sandbox.kubernetes.incoming import (
     same_version,
 )
 from deployer.sandbox.kubernetes.names import metadata_update_causes
-from deployer.sandbox.kubernetes.objects import Clock, Json, Object, metadata, timestamp
+from deployer.sandbox.kubernetes.objects import Clock, Json, Object, metadata, same, timestamp
 from deployer.sandbox.kubernetes.options import Options
 from deployer.sandbox.kubernetes.ownership import (
     APPLY,
@@ -160,7 +160,7 @@ class Writer:
         if resource.counts_generations and counts(resource, old, new):
             metadata(new)["generation"] = int(metadata(old).get("generation", 0)) + 1
         record(new, owned)
-        if old == new:
+        if same(old, new):
             return Written(old)
         if options.dry_run:
             return Written(new)

@@ -191,6 +191,27 @@ def test_a_configuration_is_yaml(api: Client, config_maps: str) -> None:
     assert api.apply(f"{config_maps}/a", text).body["data"] == {"date": "2026-11-23", "t": "two\nlines\n"}
 
 
+@pytest.mark.parametrize("text", ["\\ud83c\\udf89", "\\ud83c", "x\x7f", "x\x80", "x\ufffe", "x\uffff"])
+def test_json_that_yaml_does_not_allow_is_refused(api: Client, config_maps: str, text: str) -> None:
+    body = json.dumps(config_map(data={"x": "TEXT"})).replace("TEXT", text).encode()
+    answer = api.patch(f"{config_maps}/a?fieldManager=one", body, APPLY)
+    assert (answer.status, answer.reason) == (400, "BadRequest")
+    assert answer.message.startswith("error decoding YAML: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("🎉", "🎉"), ("\\u007f\\u0085\\u0000\\u001b", "\x7f\x85\x00\x1b"), ("\\ufffe\\ufeff", "\ufffe\ufeff"),
+        ("\\\\ud83c", "\\ud83c"), ("a\x85b", "a b"), ("\u00e9\u20ac", "\u00e9\u20ac"),
+    ],
+)  # fmt: skip
+def test_json_is_read_as_yaml_reads_it(api: Client, config_maps: str, text: str, read: str) -> None:
+    body = json.dumps(config_map(data={"x": "TEXT"})).replace("TEXT", text).encode()
+    answer = api.patch(f"{config_maps}/a?fieldManager=one", body, APPLY)
+    assert answer.body["data"] == {"x": read}
+
+
 def test_keys_that_yaml_does_not_read_as_text_become_text(api: Client, config_maps: str) -> None:
     text = b'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {n: "1", on: "2", 8080: "3"}\n'
     assert api.apply(f"{config_maps}/a", text).body["data"] == {"false": "1", "true": "2", "8080": "3"}

@@ -120,6 +120,25 @@ def test_other_lists_are_replaced_whole(sandbox: Client, widgets: str) -> None:
     assert sandbox.apply(f"{widgets}/w", widget(widgets, size=1, tags=["c"])).body["spec"]["tags"] == ["c"]
 
 
+@pytest.mark.parametrize(("first", "then"), [(1, True), (False, 0), ([1], [True]), ([{"b": 0}], [{"b": False}])])
+def test_a_number_is_no_truth_value(sandbox: Client, widgets: str, first: Any, then: Any) -> None:
+    before = sandbox.apply(f"{widgets}/w", widget(widgets, size=1, free={"a": first})).body
+    after = sandbox.apply(f"{widgets}/w", widget(widgets, size=1, free={"a": then})).body
+
+    assert repr(sandbox.get(f"{widgets}/w").body["spec"]["free"]["a"]) == repr(then)
+    assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
+    answer = sandbox.apply(f"{widgets}/w", widget(widgets, size=1, free={"a": first}), "two")
+    assert answer.causes == [(".spec.free.a", "FieldManagerConflict")]
+
+
+def test_a_whole_number_is_kept_without_its_fraction(sandbox: Client, widgets: str) -> None:
+    first = sandbox.apply(f"{widgets}/w", widget(widgets, size=1, free={"a": 1, "b": [2]})).body
+    second = sandbox.apply(f"{widgets}/w", widget(widgets, size=1, free={"a": 1.0, "b": [2.0]})).body
+
+    assert second == first
+    assert repr(second["spec"]["free"]) == "{'a': 1, 'b': [2]}"
+
+
 def test_what_the_schema_leaves_open_is_kept(sandbox: Client, widgets: str) -> None:
     free = {"deep": [1, {"er": None}], "empty": {}, "text": "x"}
     assert sandbox.post(widgets, widget(widgets, size=1, free=free)).body["spec"]["free"] == free
