@@ -10,7 +10,7 @@ demo: $(READY)            ## the whole thing on this machine; ONCE=1 ends after 
 	$(BIN)/deployer demo $(if $(ONCE),--once)
 
 test: $(READY)            ## the whole suite; KUBEBUILDER_ASSETS=... adds a real API server
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadgroup $(TESTS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile $(TESTS)
 
 check: $(READY)           ## format, lint, types, import contract
 	$(BIN)/ruff format --check .

@@ -29,7 +29,8 @@ class Finding:
 
 
 def check_connections(settings: Settings, around: Surroundings) -> Iterator[Finding]:
-    """Try Redis, the renderer, each forge token, each clone URL with its branch, and each cluster.
+    """Try Redis, the renderer, each forge token, each clone URL with its branch, each cluster, and each
+    service account that environments act as.
 
     Returns:
         One finding for each, as it is made.
@@ -43,6 +44,9 @@ def check_connections(settings: Settings, around: Surroundings) -> Iterator[Find
         yield _try(f"{repository.name} on {repository.forge}", partial(_branch, settings, repository))
     for name, cluster in settings.clusters.items():
         yield _try(f"clusters.{name}", partial(_version, name, cluster))
+    for name, account in _accounts(settings):
+        what = f"service account {account} on {name}"
+        yield _try(what, partial(_version, name, settings.clusters[name], service_account=account))
     if redis.ok:
         yield _try("left behind", partial(_left_behind, settings, around.redis_url))
 
@@ -98,6 +102,12 @@ def _branch(settings: Settings, repository: RepositorySettings) -> str:
     return f"{repository.branch} is at {commit[:12]}"
 
 
-def _version(name: str, settings: ClusterSettings) -> str:
-    with connect_cluster(settings, name=name) as connection:
+def _accounts(settings: Settings) -> list[tuple[str, str]]:
+    """The service accounts that environments act as, with the cluster of each, once."""
+    used = {(each.cluster, each.service_account) for each in settings.environments if each.service_account}
+    return sorted(used)
+
+
+def _version(name: str, settings: ClusterSettings, *, service_account: str | None = None) -> str:
+    with connect_cluster(settings, name=name, service_account=service_account) as connection:
         return f"answers, Kubernetes {connection.version()}"

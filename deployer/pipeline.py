@@ -5,18 +5,22 @@ Each stage raises a `Failure` that carries its name; turning that into an outcom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from deployer.cluster.apply import Listeners, apply
+from deployer.cluster.apply import apply
 from deployer.cluster.applyset import Scope, Stamp, applyset_id
 from deployer.cluster.connection import connect
 from deployer.model import Action, Environment, Manifests, ObjectResult, Permanent, Place, Stage
+from deployer.planning import fingerprint
 from deployer.progress import Progress
 from deployer.settings import ClusterSettings
 from deployer.source import manifests
 from deployer.source.mirror import Mirror
-from deployer.source.overlay import render_overlay
+from deployer.source.overlay import render
+from deployer.source.render_cache import RenderCache
+from deployer.store.leases import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,12 @@ class Pipeline:
     environment: Environment
     cluster: ClusterSettings
     mirror: Mirror
+    renders: RenderCache
     progress: Progress
-    still_ours: Callable[[], None]
-    """Raises when this worker is no longer the environment's writer; called before each phase of writing."""
+    lease: Lease
+    """On the environment: asked for before each stage, and before each request that writes."""
     deployment: str
     """Id of the deployment, for the inventory."""
-    fence: int
-    """Token of this worker's lease on the environment; a later holder has a higher one."""
 
     @property
     def place(self) -> Place:
@@ -49,25 +52,36 @@ class Pipeline:
         Raises:
             Permanent: it cannot work; what happened to the objects that were tried is in the progress.
             Temporary: trying again may work.
+            LeaseLost: somebody else may be the environment's writer by now.
         """
         self._fetch(commit)
         return self._apply(self._render(commit), commit)
 
     def _fetch(self, commit: str) -> None:
-        with self.progress.stage(Stage.FETCH, f"commit {commit[:12]} of {self.environment.branch}"):
+        with self._stage(Stage.FETCH, f"commit {commit[:12]} of {self.environment.branch}"):
             self.mirror.ensure(commit, branch=self.environment.branch)
 
     def _render(self, commit: str) -> Manifests:
-        with self.progress.stage(Stage.RENDER, self.environment.overlay):
-            return manifests.parse(render_overlay(self.mirror, commit, self.environment.overlay))
+        with self._stage(Stage.RENDER, self.environment.overlay):
+            rendered = render(self.environment, commit, mirror=self.mirror, cache=self.renders)
+            self.progress.reads(fingerprint(self.environment, rendered.inputs.digest))
+            for note in rendered.notes:
+                self.progress.say(f"{note}; the whole repository counts as what the overlay reads")
+            if rendered.known:
+                self.progress.say("nothing that the overlay reads has changed: taken as it was rendered before")
+            return manifests.parse(rendered.manifests)
 
     def _apply(self, desired: Manifests, commit: str) -> tuple[ObjectResult, ...]:
         doing = f"{len(desired.objects)} objects to cluster {self.environment.cluster}"
         with (
-            self.progress.stage(Stage.APPLY, doing),
-            connect(self.cluster, name=self.environment.cluster) as connection,
+            self._stage(Stage.APPLY, doing),
+            connect(
+                self.cluster,
+                name=self.environment.cluster,
+                service_account=self.environment.service_account,
+                guard=self.lease.check,
+            ) as connection,
         ):
-            self.still_ours()
             self.progress.settles(self.place)
             try:
                 results = apply(
@@ -75,8 +89,7 @@ class Pipeline:
                     desired.objects,
                     scope=Scope.of(self.environment),
                     stamp=Stamp(commit, self.deployment, desired.digest),
-                    fence=self.fence,
-                    listeners=Listeners(check=self.still_ours),
+                    fence=self.lease.token,
                 )
             finally:
                 for trouble in connection.troubles():
@@ -84,6 +97,13 @@ class Pipeline:
             self.progress.objects(results)
             _refuse_failures(results)
         return results
+
+    @contextmanager
+    def _stage(self, stage: Stage, doing: str) -> Iterator[None]:
+        """A stage that begins only as long as the environment is ours: nothing is added to what others have ended."""
+        self.lease.confirm()
+        with self.progress.stage(stage, doing):
+            yield
 
 
 def _refuse_failures(results: Sequence[ObjectResult]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from deployer.model import Deployment, Environment, Ignored, Merge, Receipt, State, Trigger
+from deployer.model import Deployment, Drift, Environment, Ignored, Merge, Receipt, State, Trigger
 
 AT_ONCE = timedelta(seconds=1)
 """A delivery that comes again within this time is the sender's stutter, not somebody's wish."""
@@ -29,6 +30,32 @@ def concerned(event: Merge, *, forge: str, environments: Iterable[Environment]) 
         branches = ", ".join(sorted({environment.branch for environment in of_repository}))
         return Ignored(f"branch {event.branch} deploys nothing; {event.repository} deploys {branches}")
     return of_branch
+
+
+def fingerprint(environment: Environment, inputs: str) -> str:
+    """What an environment is deployed from, in a few digits: two that are the same make the same cluster.
+
+    Args:
+        environment: whatever of its settings changes what is applied, where, or with whose rights counts.
+        inputs: digest of what its overlay reads.
+    """
+    unwatched = replace(environment, rollout_timeout=0, drift=Drift.IGNORE, drift_interval=0)
+    return hashlib.sha256(f"{inputs} {unwatched!r}".encode()).hexdigest()
+
+
+def reached(fingerprint: str, *, settled: bool, deployed: str | None, seen: bool) -> bool:
+    """Whether a merge reaches an environment: something that the environment is deployed from differs.
+
+    So does one whose last deployment failed or is on its way, since nobody knows what it runs; and one that the commit
+    reached before, so that a replay goes there again.
+
+    Args:
+        fingerprint: what the environment would be deployed from.
+        settled: its last deployment succeeded, and none is on its way.
+        deployed: what it was deployed from then.
+        seen: the commit was planned for it before.
+    """
+    return seen or not settled or deployed != fingerprint
 
 
 @dataclass(frozen=True, slots=True)

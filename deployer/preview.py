@@ -13,10 +13,13 @@ from deployer.model import Environment
 from deployer.settings import ClusterSettings
 from deployer.source import manifests
 from deployer.source.mirror import Mirror
-from deployer.source.overlay import render_overlay
+from deployer.source.overlay import render
+from deployer.source.render_cache import RenderCache
 
 
-def preview(environment: Environment, commit: str, *, cluster: ClusterSettings, mirror: Mirror) -> Plan:
+def preview(
+    environment: Environment, commit: str, *, cluster: ClusterSettings, mirror: Mirror, renders: RenderCache
+) -> Plan:
     """Render a commit's overlay and compare it with the cluster.
 
     Args:
@@ -24,14 +27,15 @@ def preview(environment: Environment, commit: str, *, cluster: ClusterSettings, 
         commit: a full hash that the mirror has.
         cluster: the environment's cluster.
         mirror: of the environment's repository.
+        renders: what was rendered before.
 
     Raises:
         Permanent, Temporary: as the stages of a deployment.
     """
-    desired = manifests.parse(render_overlay(mirror, commit, environment.overlay))
+    desired = manifests.parse(render(environment, commit, mirror=mirror, cache=renders).manifests)
     refuse_unsafe(manifest.ref for manifest in desired.objects)
     with (
-        connect(cluster, name=environment.cluster) as connection,
+        connect(cluster, name=environment.cluster, service_account=environment.service_account) as connection,
         ThreadPoolExecutor(THREADS, thread_name_prefix="preview") as threads,
     ):
         return plan(connection, desired.objects, scope=Scope.of(environment), threads=threads, closely=True)

@@ -31,6 +31,8 @@ class Limits:
     """Address space of each process."""
     output: int = 64 * MIB
     """Size of any one file that it writes, standard output included."""
+    cpu: int | None = None
+    """Seconds of processor time of each process, all its threads together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,10 @@ class ProgramTimedOut(ProgramFailed):
     """It was still running when its time was up, and was ended with all its children."""
 
 
+class ProgramWroteTooMuch(ProgramFailed):
+    """It wrote a file, or to standard output, beyond `limits.output`, and was ended."""
+
+
 def run(  # noqa: PLR0913 - one value per thing that a process is given
     argv: Sequence[str],
     *,
@@ -82,6 +88,7 @@ def run(  # noqa: PLR0913 - one value per thing that a process is given
     Raises:
         ProgramFailed: it is not there, exited with another code than 0, or was ended by a signal.
         ProgramTimedOut: `limits.seconds` went by.
+        ProgramWroteTooMuch: it wrote more than `limits.output`.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
         given.write(stdin)
@@ -103,6 +110,8 @@ def run(  # noqa: PLR0913 - one value per thing that a process is given
         stderr = _redacted(_read(err, MIB).decode(errors="replace"), redact)
         if timed_out:
             raise ProgramTimedOut(argv[0], f"still running after {limits.seconds:g} s, ended", stderr)
+        if child.returncode == -signal.SIGXFSZ:
+            raise ProgramWroteTooMuch(argv[0], "wrote more than it may", stderr)
         if child.returncode != 0:
             raise ProgramFailed(argv[0], _ending(child.returncode), stderr)
         return Completed(child.returncode, _read(out, limits.output), stderr)
@@ -153,6 +162,8 @@ def _limit(child: subprocess.Popen[bytes], limits: Limits) -> None:
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (limits.output, limits.output))
         if limits.memory is not None:
             resource.prlimit(child.pid, resource.RLIMIT_AS, (limits.memory, limits.memory))
+        if limits.cpu is not None:
+            resource.prlimit(child.pid, resource.RLIMIT_CPU, (limits.cpu, limits.cpu + 1))
 
 
 def _wait(child: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -204,7 +215,4 @@ def _redacted(text: str, secrets: Sequence[str]) -> str:
 def _ending(returncode: int) -> str:
     if returncode >= 0:
         return f"exit code {returncode}"
-    name = signal.Signals(-returncode).name
-    if name == "SIGXFSZ":
-        return "wrote more than it may"
-    return f"ended by {name}"
+    return f"ended by {signal.Signals(-returncode).name}"

@@ -56,6 +56,10 @@ class Progress:
         for left in self._store.places.left(self._deployment.key):
             self.say(f"{report.still_there(left)}; to delete it: {report.clean_up(left)}")
 
+    def reads(self, fingerprint: str) -> None:
+        """What the environment is deployed from, so that a merge that changes nothing of it leaves it alone."""
+        self._store.deployments.reads(self._deployment, fingerprint)
+
     def say(self, line: str) -> None:
         """Add a line to the deployment's log. It must hold no secret."""
         self._store.deployments.log(self._deployment.id, line, at=self._clock())

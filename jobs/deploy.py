@@ -144,7 +144,7 @@ class Turn:
             return
         self.lease.confirm()
         self._supersede_rollouts(chosen)
-        self.given.store.environments.begin(chosen)
+        self.given.store.environments.begin(chosen, lease=self.lease)
         self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY, lease=self.lease)
         self._apply(chosen, mirror)
 
@@ -158,9 +158,7 @@ class Turn:
         begun = time.monotonic()
         progress = Progress(chosen, store=self.given.store, clock=self.given.clock)
         cluster = self.given.settings.clusters[self.environment.cluster]
-        pipeline = Pipeline(
-            self.environment, cluster, mirror, progress, self.lease.check, chosen.id, fence=self.lease.token
-        )
+        pipeline = Pipeline(self.environment, cluster, mirror, self.given.renders, progress, self.lease, chosen.id)
         results = pipeline.run(chosen.commit)
         applied = Applied(
             cluster=self.environment.cluster,

@@ -24,10 +24,11 @@ from deployer.model import (
     Temporary,
     Trigger,
 )
-from deployer.planning import Known, Skip, concerned, decide
+from deployer.planning import Known, concerned, decide, fingerprint, reached
 from deployer.retries import DEPLOYMENTS
 from deployer.settings import SettingsError
 from deployer.source.mirror import Mirror
+from deployer.source.overlay import reads
 from deployer.webhooks.receive import Refused, interpret
 from jobs.deploy import deploy_with
 from jobs.resources import Resources, resources
@@ -115,7 +116,7 @@ class MergePlan:
         try:
             mirror = self.given.mirror(self.environments[0])
             commit = self._tip(mirror)
-            for environment in self.environments:
+            for environment in self._reached(commit, mirror):
                 if self._plan_one(environment, commit, mirror):
                     planned.append(environment.key)
         except Temporary as fault:
@@ -150,6 +151,22 @@ class MergePlan:
             return mirror.fetch(merge.branch)
         return merge.commit
 
+    def _reached(self, commit: str, mirror: Mirror) -> list[Environment]:
+        """The environments for which the commit changes something."""
+        found = reads(mirror, commit, {environment.overlay for environment in self.environments})
+        standings = self.given.store.environments.standings([each.key for each in self.environments], commit)
+        there = [
+            environment
+            for environment, now in zip(self.environments, standings, strict=True)
+            if reached(
+                fingerprint(environment, found[environment.overlay].digest),
+                settled=now.settled, deployed=now.reads, seen=now.seen,
+            )
+        ]  # fmt: skip
+        if not there:
+            self._audit_skipped(None, commit, "changes nothing that an environment is deployed from")
+        return there
+
     def _plan_one(self, environment: Environment, commit: str, mirror: Mirror) -> bool:
         """Queue a deployment unless there is a reason not to; whether there is something to deploy now."""
         known = self._known(environment, commit, mirror)
@@ -161,7 +178,7 @@ class MergePlan:
         if known.last is None:  # its commit has no word on it yet
             self._intake.end(self._request(environment, commit, Trigger.MERGE), State.SUPERSEDED, decision.reason)
         else:
-            self._audit_skipped(environment, commit, decision)
+            self._audit_skipped(environment, commit, decision.reason)
         return False
 
     def _known(self, environment: Environment, commit: str, mirror: Mirror) -> Known:
@@ -201,17 +218,17 @@ class MergePlan:
     def _intake(self) -> Intake:
         return Intake(self.given.store, self.given.queues, self.given.clock)
 
-    def _audit_skipped(self, environment: Environment, commit: str, skip: Skip) -> None:
+    def _audit_skipped(self, environment: Environment | None, commit: str, reason: str) -> None:
         self.given.store.audit.add(
             "skipped",
             at=self.given.clock(),
-            forge=environment.key.forge,
-            repository=environment.key.repository,
-            environment=environment.key.environment,
+            forge=self.delivery.forge,
+            repository=self.merge.repository,
+            environment=environment.key.environment if environment else None,
             commit=commit,
             delivery=self.delivery.id,
             actor=self.merge.actor,
-            reason=skip.reason,
+            reason=reason,
         )
 
 

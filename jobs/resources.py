@@ -15,6 +15,7 @@ from deployer.model import Environment
 from deployer.repositories import mirror
 from deployer.settings import Settings, load, surroundings
 from deployer.source.mirror import Mirror
+from deployer.source.render_cache import RenderCache
 from deployer.store import Store, open_store
 from deployer.store.connection import connect_patiently
 from jobs.queue import Queues
@@ -49,6 +50,11 @@ class Resources:
         if name not in self._mirrors:
             self._mirrors[name] = mirror(self.settings, forge=key.forge, repository=key.repository, data=self.data)
         return self._mirrors[name]
+
+    @property
+    def renders(self) -> RenderCache:
+        """What was rendered on this machine before."""
+        return RenderCache(self.data / "renders")
 
     def forge(self, name: str) -> Forge | None:
         """The client of a forge, or None when the settings give us no way to speak to it."""

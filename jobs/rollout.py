@@ -18,6 +18,7 @@ from deployer.forges import report
 from deployer.model import Deployment, EnvironmentKey, Permanent, Stage, State, Temporary
 from deployer.progress import Progress
 from deployer.retries import Budget
+from deployer.settings import UnknownEnvironment
 from deployer.store.leases import Lease
 from deployer.store.rollouts import Rolling, Sight
 from jobs.outcome import ending, finish
@@ -127,13 +128,23 @@ class Watch:
         clusters = self.given.settings.clusters
         if rolling.cluster not in clusters:
             raise _permanent(f"cluster {rolling.cluster} left the settings before all was healthy")
+        account = self._service_account()
         results = self.given.store.deployments.objects(self.deployment.id)
         refs = [result.ref for result in results if result.action in report.STANDING]
         try:
-            with connect(clusters[rolling.cluster], name=rolling.cluster, patience=IMPATIENT) as connection:
+            with connect(
+                clusters[rolling.cluster], name=rolling.cluster, service_account=account, patience=IMPATIENT
+            ) as connection:
                 return rollout.look(connection, refs, applyset=rolling.applyset)
         except Permanent as failure:
             raise _permanent(failure.message) from failure
+
+    def _service_account(self) -> str | None:
+        """Whom to act as. Not from the records: only the settings may say that, and when they do not, nobody looks."""
+        try:
+            return self.given.settings.environment(self.deployment.key).service_account
+        except UnknownEnvironment as error:
+            raise _permanent("the environment left the settings before all was healthy") from error
 
     def _judge(self, rolling: Rolling, seen: Rollout) -> None:
         if seen.failed:

@@ -4,7 +4,7 @@ Frozen, comparable, free of behaviour that touches the world. Nothing in here im
 """
 
 from deployer.model.deployment import ON_ITS_WAY, CommitStatus, Deployment, StageRecord, State, StatusState, Trigger
-from deployer.model.environment import Drift, Environment, EnvironmentKey, ForgeKind, Place, PrunePolicy
+from deployer.model.environment import Allow, Drift, Environment, EnvironmentKey, ForgeKind, Place, PrunePolicy
 from deployer.model.event import Delivery, Event, Ignored, Merge, Receipt
 from deployer.model.failure import Failure, Permanent, Stage, Temporary
 from deployer.model.objects import FIELD_MANAGER, JSON, PART_OF, Action, Manifest, Manifests, ObjectRef, ObjectResult
@@ -15,6 +15,7 @@ __all__ = [
     "ON_ITS_WAY",
     "PART_OF",
     "Action",
+    "Allow",
     "CommitStatus",
     "Delivery",
     "Deployment",

@@ -69,6 +69,17 @@ class PrunePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Allow:
+    """What the objects of an environment may be. None: not limited in that respect."""
+
+    namespaces: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    """`Deployment` is Kubernetes' own kind, whichever group of its has it; `Certificate.cert-manager.io` names one."""
+    cluster_scoped: bool = False
+    """Whether objects without a namespace are allowed, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """One overlay of one repository on one cluster, with its policy."""
 
@@ -87,6 +98,14 @@ class Environment:
     """Seconds from one look for drift to the next."""
     prune: PrunePolicy | None = PrunePolicy()
     """None: nothing is ever deleted."""
+    allow: Allow | None = None
+    """None: whatever the credentials may."""
+    service_account: str | None = None
+    """`namespace/name` of the account that every request to the cluster is made as. None: the credentials' own user."""
+    allow_remote: tuple[str, ...] = ()
+    """Where kustomize and Helm may fetch from, as `scheme://host/path` in one spelling, without a slash at the end."""
+    helm: bool = False
+    """Whether kustomize may run Helm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Only this package reads the environment. A secret is a reference, never a value that could be printed.
 """
 
+from deployer.settings.environment import AllowSettings, EnvironmentSettings, PruneSettings
 from deployer.settings.loading import load
 from deployer.settings.mistakes import SettingsError
 from deployer.settings.schema import schema
@@ -10,9 +11,7 @@ from deployer.settings.secret import EnvSecret, FileSecret, Secret, SecretUnavai
 from deployer.settings.sections import (
     AppSettings,
     ClusterSettings,
-    EnvironmentSettings,
     ForgeSettings,
-    PruneSettings,
     RepositorySettings,
     Settings,
     UnknownEnvironment,
@@ -20,6 +19,7 @@ from deployer.settings.sections import (
 from deployer.settings.surroundings import Surroundings, surroundings
 
 __all__ = [
+    "AllowSettings",
     "AppSettings",
     "ClusterSettings",
     "EnvSecret",

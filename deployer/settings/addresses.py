@@ -13,6 +13,7 @@ REPOSITORY = "{repository}"
 
 _HTTP = ("http", "https")
 _CLONE = ("https", "http", "ssh", "file")
+_REMOTE = ("https", "http", "ssh", "oci")
 _HOST = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _IPV6 = r"[0-9A-Fa-f:.]+"
 _SCP_LIKE = re.compile(rf"(?!(https?|ssh|file|git):)([A-Za-z0-9_.-]+@)?({_HOST}|\[{_IPV6}\]):(?!:)[^@\s]+")
@@ -63,6 +64,32 @@ def _clone_url(text: str) -> None:
         raise ValueError(f"expected {REPOSITORY} in the path, behind the host")
 
 
+def _remote(text: str) -> str:
+    """Take the beginning of addresses to fetch from; return it in one spelling, without slashes at its end.
+
+    `user@host:path` becomes `ssh://user@host/path`, and the host is in lower case.
+    """
+    if "*" in text:
+        raise ValueError("expected an address without wildcards: all that is below it is allowed anyway")
+    address = _as_ssh(text)
+    parts = _split(address)
+    known = parts.scheme in _REMOTE and address.startswith(f"{parts.scheme}://")
+    if not known or parts.netloc.startswith("-") or not _is_host(parts.hostname):
+        raise ValueError("expected https://HOST/PATH, http://…, ssh://…, oci://… or user@host:path")
+    if parts.password is not None or ("@" in parts.netloc and parts.scheme != "ssh"):
+        raise ValueError("credentials do not belong into an address")
+    path = parts.path.rstrip("/")
+    if re.search(r"[?#%]", text) or {"", ".", ".."} & set(path.split("/")[1:]):
+        raise ValueError('expected an address with a plain path, without "?", "#", "%", "//" and ".."')
+    user, at, host = parts.netloc.rpartition("@")
+    return f"{parts.scheme}://{user}{at}{host.lower()}{path}"
+
+
+def _as_ssh(text: str) -> str:
+    found = _SCP_LIKE.fullmatch(text) if "://" not in text else None
+    return f"ssh://{text[: found.end(3)]}/{text[found.end(3) + 1 :].lstrip('/')}" if found else text
+
+
 def _is_host(host: str | None) -> bool:
     return host is not None and re.fullmatch(f"{_HOST}|{_IPV6}", host) is not None
 
@@ -86,3 +113,8 @@ ApiUrl = Annotated[str, AfterValidator(_api), WithJsonSchema({"type": "string", 
 
 CloneUrl = Annotated[str, AfterValidator(_clone), WithJsonSchema({"type": "string", "pattern": r"\{repository\}"})]
 """Holds `{repository}`."""
+
+RemoteUrl = Annotated[
+    str, AfterValidator(_remote), WithJsonSchema({"type": "string", "pattern": r"^[^*?#%\s]*:[^*?#%\s]+$"})
+]
+"""Becomes `scheme://host/path` without a slash at its end."""

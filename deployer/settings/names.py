@@ -15,6 +15,12 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PART = r"[A-Za-z0-9_.][A-Za-z0-9_.-]*"
 _REPOSITORY = rf"{_PART}(/{_PART})+"
 _LONGEST_REPOSITORY = 180
+_KIND = r"[A-Z][A-Za-z0-9]*"
+_SUBDOMAIN = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+_KIND_NAME = rf"{_KIND}(\.{_SUBDOMAIN})?"
+_VERSION = re.compile(r"v[0-9]+((alpha|beta)[0-9]+)?")
+_SERVICE_ACCOUNT = rf"{_LABEL}/{_SUBDOMAIN}"
+_LONGEST_SUBDOMAIN = 253
 _NOT_IN_A_BRANCH = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|^[-/]|[./]$|(^|/)\.|\.lock(/|$)")
 
 
@@ -56,6 +62,22 @@ def _overlay(text: str) -> str:
     return str(PurePosixPath(text))
 
 
+def _kind(text: str) -> str:
+    """Kind and group as an ApplySet's head has them, see KEP-3659."""
+    if not re.fullmatch(_KIND_NAME, text):
+        raise ValueError("expected a kind as manifests have it, as in Deployment or Certificate.cert-manager.io")
+    if _VERSION.fullmatch(text.split(".")[1] if "." in text else ""):
+        raise ValueError("expected kind and group without the version, as in Certificate.cert-manager.io")
+    return text
+
+
+def _service_account(text: str) -> str:
+    """See https://kubernetes.io/docs/concepts/security/service-accounts/."""
+    if not re.fullmatch(_SERVICE_ACCOUNT, text) or len(text.partition("/")[2]) > _LONGEST_SUBDOMAIN:
+        raise ValueError("expected NAMESPACE/NAME of a service account, as in shop/deployer")
+    return text
+
+
 def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("expected a text of one line")
@@ -73,5 +95,13 @@ RepositoryName = Annotated[
 Branch = Annotated[str, AfterValidator(_branch), WithJsonSchema({"type": "string", "minLength": 1})]
 Overlay = Annotated[str, AfterValidator(_overlay), WithJsonSchema({"type": "string", "pattern": r"^[^/~\\-]"})]
 """Becomes a path without `.`, double or trailing slashes."""
+
+KindName = Annotated[str, AfterValidator(_kind), WithJsonSchema({"type": "string", "pattern": f"^{_KIND_NAME}$"})]
+"""Kind, or kind and group with a dot between them."""
+
+ServiceAccount = Annotated[
+    str, AfterValidator(_service_account), WithJsonSchema({"type": "string", "pattern": f"^{_SERVICE_ACCOUNT}$"})
+]
+"""Namespace and name with a slash between them."""
 
 Text = Annotated[str, AfterValidator(_one_line), WithJsonSchema({"type": "string", "minLength": 1})]

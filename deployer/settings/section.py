@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, Strict
+
+WEEK = 7 * 24 * 60 * 60
+
+Seconds = Annotated[int, Strict(), Field(ge=1, le=WEEK)]
+Flag = Annotated[bool, Strict()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,21 @@ is reported together with every other mistake.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, Strict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from deployer.model import Drift, Environment, EnvironmentKey, ForgeKind, PrunePolicy
+from deployer.model import Environment, EnvironmentKey, ForgeKind
 from deployer.settings.addresses import REPOSITORY, ApiUrl, CloneUrl, HttpUrl
+from deployer.settings.environment import EnvironmentSettings
 from deployer.settings.mistakes import suggestion
-from deployer.settings.names import Branch, Label, Overlay, RepositoryName, Text
+from deployer.settings.names import Branch, Label, RepositoryName, Text
 from deployer.settings.secret import FileSecret, KubeconfigFile, Secret, SigningSecret
-from deployer.settings.section import Origin, Section
+from deployer.settings.section import Flag, Origin, Section
 
 ABSENT = "absent"
 """Type of the error for a key that is missing only because of what else is there."""
-
-WEEK = 7 * 24 * 60 * 60
-
-Seconds = Annotated[int, Strict(), Field(ge=1, le=WEEK)]
-Flag = Annotated[bool, Strict()]
 
 
 class UnknownEnvironment(LookupError):  # noqa: N818 - reads as what happened
@@ -141,56 +137,6 @@ class ClusterSettings(Section):
         return value
 
 
-class PruneSettings(Section):
-    """What one deployment may delete. Without a budget: half, once there are more than ten objects."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
-
-    max_percent: Annotated[int, Strict(), Field(ge=1, le=100)] | None = None
-    """At most so many percent of the environment's objects."""
-    max_objects: Annotated[int, Strict(), Field(ge=0)] | None = None
-    """At most so many objects."""
-    protected: Annotated[bool, Strict()] = True
-    """Never delete PersistentVolumeClaims, Namespaces and CustomResourceDefinitions."""
-
-
-def _prune(value: Any, info: ValidationInfo) -> bool | PruneSettings:  # noqa: ANN401 - whatever the file holds
-    """Complain once, where a union would complain once for each of its members."""
-    if isinstance(value, bool | PruneSettings):
-        return value
-    if isinstance(value, dict) and value:
-        return PruneSettings.model_validate(value, context=info.context)
-    raise ValueError("expected true, false or {max_percent: 30, max_objects: 20} (one of them or both)")
-
-
-class EnvironmentSettings(Section):
-    """One overlay on one cluster."""
-
-    overlay: Overlay
-    """Folder with a kustomization, inside the repository."""
-    cluster: Text
-    """Name of one of the clusters."""
-    namespace: Label
-    """For objects that name none, and home of the inventory."""
-    drift: Drift = Drift.REPORT
-    """What happens to a live object that moved away from git: set back, only reported, or not looked for."""
-    drift_interval: Seconds = 300
-    """Seconds from one look for drift to the next."""
-    on_conflict: Literal["force", "fail"] = "force"
-    """A field that another field manager owns: take it over, or fail the deployment."""
-    prune: Annotated[bool | PruneSettings, BeforeValidator(_prune)] = True
-    """Delete what left git: true, false, or true within a budget."""
-    rollout_timeout: Seconds = 300
-    """Seconds until not healthy means failed."""
-
-    @property
-    def prune_policy(self) -> PrunePolicy | None:
-        """`prune` in the model's words."""
-        if isinstance(self.prune, PruneSettings):
-            return PrunePolicy(self.prune.max_percent, self.prune.max_objects, self.prune.protected)
-        return PrunePolicy() if self.prune else None
-
-
 class RepositorySettings(Section):
     """A repository, one branch of it, and where that branch runs."""
 
@@ -221,6 +167,10 @@ class RepositorySettings(Section):
             drift=settings.drift,
             drift_interval=settings.drift_interval,
             prune=settings.prune_policy,
+            allow=settings.allowed,
+            service_account=settings.service_account,
+            allow_remote=settings.allow_remote,
+            helm=settings.helm,
         )
 
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import filelock
 
 from deployer import process
-from deployer.model import Stage, Temporary
-from deployer.process import Completed, ProgramFailed, ProgramTimedOut
+from deployer.model import Permanent, Stage, Temporary
+from deployer.process import Completed, ProgramFailed, ProgramTimedOut, ProgramWroteTooMuch
 from deployer.source.git import without_userinfo
 from deployer.source.remote import LARGEST_ANSWER, Remote
 
@@ -26,9 +26,6 @@ _LOG = logging.getLogger(__name__)
 
 LARGEST_PACK = 4096 * process.MIB
 """Bytes of one file that a fetch may write: beyond any repository that is deployed from, short of filling a disk."""
-
-_ATTRIBUTES = "* -text !eol !crlf -ident -filter !working-tree-encoding -export-ignore -export-subst\n"
-"""Overrides every .gitattributes (`man gitattributes`, info/attributes): files come out as they were committed."""
 
 _LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/info/*.lock", "objects/pack/*.lock", "objects/pack/tmp_*",
               "objects/??/tmp_obj_*")  # fmt: skip
@@ -77,24 +74,25 @@ class Bare:
         """Run one git command here, once. Raises ProgramFailed."""
         return self._remote.git(*command, folder=self._folder, stdin=stdin, most=most)
 
-    def read(self, *command: str, stdin: bytes = b"", sound: Sound = _quiet) -> Completed:
-        """Run a git command that changes nothing and cannot fail on a sound repository; repair it if it does.
+    def read(
+        self, *command: str, stdin: bytes = b"", most: int = LARGEST_ANSWER, sound: Sound | None = None
+    ) -> Completed:
+        """Run a git command that changes nothing and cannot fail on a sound repository; if it does, wait for whoever is
+        repairing it, fetch what is missing, start over.
 
         Args:
             command: what to run.
             stdin: what it reads.
-            sound: whether an answer shows no damage.
+            most: bytes that it may answer with, if more than `LARGEST_ANSWER`; complaints need room too.
+            sound: whether an answer, in which git complains of nothing, shows no damage either.
 
         Raises:
-            Temporary: it failed again after that, or took too long.
+            Permanent: the answer is larger than `most`.
+            Temporary: it failed again after all that, or took too long.
         """
-        answer = self._try(*command, stdin=stdin, sound=sound)
-        return answer or self.repair_and_read(*command, stdin=stdin, sound=sound)
-
-    def repair_and_read(
-        self, *command: str, stdin: bytes = b"", most: int = LARGEST_ANSWER, sound: Sound = _quiet
-    ) -> Completed:
-        """As `read`, after a failed attempt: wait for whoever is repairing it, fetch what is missing, start over."""
+        most = max(most, LARGEST_ANSWER)
+        if answer := self._try(*command, stdin=stdin, most=most, sound=sound):
+            return answer
         with self._locked():
             for repair in (self._leave, self._fetch_again, self._start_over):
                 repair()
@@ -111,7 +109,7 @@ class Bare:
         refs = [f"refs/heads/{branch}" for branch in sorted(self._branches)]
 
         def sound(answer: Completed) -> bool:
-            return _quiet(answer) and None not in _objects(answer)[len(names) :]
+            return None not in _objects(answer)[len(names) :]
 
         answer = self.read(
             "cat-file", "--batch-check=%(objectname) %(objecttype)",
@@ -123,18 +121,20 @@ class Bare:
         """Whether the history of `newer` contains `older`. Both are commits that are here."""
         return not self.read("rev-list", "--max-count=1", older, f"^{newer}").stdout
 
-    def _try(
-        self, *command: str, stdin: bytes = b"", most: int = LARGEST_ANSWER, sound: Sound = _quiet
-    ) -> Completed | None:
+    def _try(self, *command: str, stdin: bytes, most: int, sound: Sound | None) -> Completed | None:
         """The answer, or None if there is none or it shows damage."""
+        doing = f"reading the mirror of {self._remote.address}"
         try:
             answer = self.git(*command, stdin=stdin, most=most)
         except ProgramTimedOut as error:
-            raise self._remote.failure(f"reading the mirror of {self._remote.address}", error) from error
+            raise self._remote.failure(doing, error) from error
+        except ProgramWroteTooMuch as error:
+            problem = f"git {command[0]} answers with more than {most} bytes, which is too much to deploy from"
+            raise Permanent(f"{doing}: {problem}", stage=Stage.FETCH) from error
         except ProgramFailed as error:
             _log("reading a mirror failed", self._folder, error)
             return None
-        return answer if sound(answer) else None
+        return answer if _quiet(answer) and (sound is None or sound(answer)) else None
 
     def _leave(self) -> None:
         """Another process may have repaired it while we waited for the lock."""
@@ -209,9 +209,7 @@ class Bare:
     def _make(self, object_format: str) -> None:
         """An empty repository in place of whatever is there."""
         _remove(self._folder)
-        (self._folder / "info").mkdir(mode=0o700, parents=True)
-        self._folder.chmod(0o700)
-        (self._folder / "info" / "attributes").write_text(_ATTRIBUTES)
+        self._folder.mkdir(mode=0o700)
         self.git("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}")
 
     def _remove_leftovers(self) -> None:

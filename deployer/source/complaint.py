@@ -76,7 +76,7 @@ def failure(error: ProgramFailed, *, root: Path, overlay: str, limits: Limits) -
     """
     if reason := _beyond(error, limits):
         return Permanent(f"kustomize {reason} for {overlay} and was stopped", stage=Stage.RENDER)
-    if error.stderr.startswith("unshare: "):
+    if error.stderr.startswith(("unshare: ", "prlimit: ")):
         return Temporary(f"kustomize could not be started: {error.stderr.strip()[:200]}", stage=Stage.RENDER)
     if crash := _CRASH.search(error.stderr):
         return Permanent(f"kustomize crashed: {crash['what'][:200]}", stage=Stage.RENDER)
@@ -106,6 +106,8 @@ def _beyond(error: ProgramFailed, limits: Limits) -> str:
     """The limit that it ran into, if it was one."""
     if isinstance(error, ProgramTimedOut):
         return f"needs more than the {limits.seconds:g} s that it may take"
+    if "SIGXCPU" in f"{error.reason} {error.stderr[:MIB]}" and limits.cpu is not None:
+        return f"needs more than the {limits.cpu} s of processor time that it may take"
     if "wrote more" in error.reason or "file too large" in error.stderr:
         return f"makes more than the {limits.output / MIB:g} MiB of manifests that it may"
     if limits.memory is not None and _OUT_OF_MEMORY.search(error.stderr):

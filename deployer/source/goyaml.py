@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, Protocol
 
 import yaml
@@ -61,6 +62,16 @@ def documents(text: bytes) -> Iterator[JSON]:
         raise Unreadable(f"at byte {error.position}: {error.reason}") from error
     finally:
         reader.close()
+
+
+def lines(text: bytes) -> dict[str, int]:
+    """The line, counted from 1, on which each scalar of `text` stands first; empty when it is not YAML."""
+    found: dict[str, int] = {}
+    with suppress(yaml.YAMLError):
+        for event in yaml.parse(text, Loader=yaml.CBaseLoader):
+            if isinstance(event, yaml.ScalarEvent) and event.start_mark is not None:
+                found.setdefault(event.value, event.start_mark.line + 1)
+    return found
 
 
 class _Reader:

@@ -1,7 +1,8 @@
-"""Renders an overlay with kustomize, which sees the repository's files and nothing else of this machine.
+"""Runs kustomize on the files of an overlay, which are all that it sees of this machine.
 
-It is given a private home and no PATH, so that it finds no plugins, no configuration and no git to fetch with; helm and
-functions are off, as they are by default. Its limits stop what expands without end. What it prints is not read here.
+It is given a private home and no PATH, so that it finds no plugins, no configuration and no git to fetch with;
+functions are off, as they are by default. Its limits stop what expands without end. What the overlay may name was
+judged before (`cage.py`), and what it prints is not read here.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from deployer import process
 from deployer.model import Permanent, Stage
 from deployer.source import complaint
-from deployer.source.border import refuse_outside
 
-LIMITS: Final = process.Limits(seconds=60, memory=2048 * process.MIB, output=16 * process.MIB)
+LIMITS: Final = process.Limits(seconds=60, memory=2048 * process.MIB, output=16 * process.MIB, cpu=90)
 """Go maps about 1 GiB of address space before it does anything; 3,000 objects fit and take less than half a minute."""
 
-FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_MOST_PROCESSES: Final = 256
+"""Threads count as processes here; kustomize and Helm have a few dozen."""
 
 _GO: Final = {
     "GOGC": "400",  # collecting garbage less often makes small renders, which are most, a sixth faster
@@ -33,6 +34,10 @@ _GO: Final = {
 }
 _DEAD_PROXY: Final = "http://127.0.0.1:0"
 """A proxy that never answers, for systems that do not let us take the network away: kustomize has no flag for that."""
+
+_WAY_OUT: Final = ("PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What is passed on of our own environment when something may be fetched: git is on the PATH. Not with a password in
+it, since a kustomization can render variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +56,48 @@ class _Renderer:
         return (self.program, "version", *(("--client", "--output=json") if self.in_kubectl else ()))
 
 
-def render(root: Path, overlay: str, *, limits: process.Limits = LIMITS) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How it is run. The least that it may do is the default."""
+
+    anywhere: bool = False
+    """Files may be above the folder of the kustomization that names them: all are known, and inside the repository."""
+    network: bool = False
+    """It may fetch what was found to be allowed."""
+    helm: bool = False
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The options as kustomize has them.
+
+        Raises:
+            Permanent: there is no helm.
+        """
+        anywhere = ("--load-restrictor=LoadRestrictionsNone",) if self.anywhere else ()
+        return (*anywhere, "--enable-helm", f"--helm-command={_helm()}") if self.helm else anywhere
+
+
+def render(root: Path, overlay: str, *, options: Options, limits: process.Limits = LIMITS) -> bytes:
     """What `kustomize build` makes of a folder.
 
     Args:
         root: the repository's files at one commit, with no symbolic link that leads out of it.
         overlay: a folder with a kustomization, relative to `root`.
+        options: how it is run.
         limits: what kustomize may use.
 
     Returns:
         YAML documents; empty when the overlay has no resources.
 
     Raises:
-        Permanent: the overlay is not there, kustomize refuses it, or it does not stay within the limits.
+        Permanent: kustomize refuses it, or it does not stay within the limits; there is no kustomize, or no helm.
         Temporary: kustomize was ended from outside, or this machine could not start it.
     """
     root = root.resolve()
-    folder = _folder(root, overlay)
-    _check_kustomization(root, folder, overlay)
-    refuse_outside(root, folder, names=FILE_NAMES)
-    renderer = _renderer()
+    argv = (*_renderer().build, *options.arguments, str((root / overlay).resolve()))
+    cage = () if options.network else _without_network()
     try:
-        return _run((*_without_network(), *renderer.build, str(folder)), cwd=Path("/"), limits=limits)
+        return _run((*cage, *argv), cwd=Path("/"), limits=limits, network=options.network)
     except process.ProgramFailed as error:
         # Not chained: what kustomize printed may quote a Secret, and a traceback would show all of it.
         raise complaint.failure(error, root=root, overlay=overlay, limits=limits) from None
@@ -89,12 +114,18 @@ def _without_network() -> tuple[str, ...]:
     unshare = shutil.which("unshare")
     if unshare is None:
         return ()
-    command = (unshare, "--map-root-user", "--net", "--")
+    command = (unshare, "--map-root-user", "--net", "--", *_few_processes())
     try:
         _run((*command, unshare, "--version"), cwd=Path("/"), limits=LIMITS)
     except process.ProgramFailed:
         return ()
     return command
+
+
+def _few_processes() -> tuple[str, ...]:
+    """What limits the number of processes, inside of a namespace: outside of one it would count all of this user's."""
+    prlimit = shutil.which("prlimit")
+    return (prlimit, f"--nproc={_MOST_PROCESSES}:{_MOST_PROCESSES}", "--") if prlimit else ()
 
 
 def version() -> str:
@@ -133,40 +164,16 @@ def _renderer() -> _Renderer:
     )
 
 
-def _run(argv: tuple[str, ...], *, cwd: Path, limits: process.Limits) -> bytes:
+def _helm() -> str:
+    if helm := shutil.which("helm"):
+        return str(Path(helm).absolute())
+    raise Permanent("rendering: the environment allows Helm, but there is no helm on this machine", stage=Stage.RENDER)
+
+
+def _run(argv: tuple[str, ...], *, cwd: Path, limits: process.Limits, network: bool = False) -> bytes:
+    way = _WAY_OUT if network else ()
     with tempfile.TemporaryDirectory(prefix="deployer-home-") as home:
-        environment = {"HOME": home, "TMPDIR": home, "HTTP_PROXY": _DEAD_PROXY, "HTTPS_PROXY": _DEAD_PROXY, **_GO}
+        environment = {name: os.environ[name] for name in way if "@" not in os.environ.get(name, "@")}
+        environment |= {} if network else {"HTTP_PROXY": _DEAD_PROXY, "HTTPS_PROXY": _DEAD_PROXY}
+        environment |= {"HOME": home, "TMPDIR": home, "GIT_TERMINAL_PROMPT": "0", **_GO}
         return process.run(argv, cwd=cwd, environment=environment, limits=limits).stdout
-
-
-def _folder(root: Path, overlay: str) -> Path:
-    """The overlay's folder, which is inside `root` wherever symbolic links lead."""
-    written = PurePosixPath(overlay)
-    if written.is_absolute() or ".." in written.parts or not overlay.isprintable():
-        raise _refused(overlay, "is not a path inside the repository; correct `overlay` in the settings")
-    try:
-        folder = (root / written).resolve(strict=True)
-    except FileNotFoundError as error:
-        raise _refused(overlay, "is not in the repository; correct `overlay` in the settings, or add it") from error
-    except OSError as error:
-        raise _refused(overlay, f"cannot be opened ({error.strerror}); correct `overlay` in the settings") from error
-    if not folder.is_relative_to(root):
-        raise _refused(overlay, "leads out of the repository; a symbolic link must stay inside it")
-    if not folder.is_dir():
-        raise _refused(overlay, "is not a folder; `overlay` in the settings names the folder of a kustomization")
-    return folder
-
-
-def _check_kustomization(root: Path, folder: Path, overlay: str) -> None:
-    names = [name for name in FILE_NAMES if os.path.lexists(folder / name)]
-    if not names:
-        raise _refused(overlay, f"has no kustomization; add a {FILE_NAMES[0]}")
-    if len(names) > 1:
-        raise _refused(overlay, f"has more than one kustomization ({' and '.join(names)}); leave one")
-    if not (folder / names[0]).resolve().is_relative_to(root):
-        raise _refused(overlay, f"has a {names[0]} that leads out of the repository; put the file itself there")
-
-
-def _refused(overlay: str, reason: str) -> Permanent:
-    shown = overlay if overlay.isprintable() else ascii(overlay)
-    return Permanent(f"the overlay {shown or '.'} {reason}", stage=Stage.RENDER)

@@ -1,4 +1,4 @@
-"""The mirror of a repository, from which commits are verified and extracted.
+"""The mirror of a repository, in which commits are verified, looked at, and from which they are written out.
 
 Runs nothing that the repository brings along, changes nothing in what it holds, and believes in a commit only if the
 configured branch contains it.
@@ -7,30 +7,19 @@ configured branch contains it.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable
+from pathlib import Path
 
 from deployer import process
 from deployer.model import Failure, Permanent, Stage, Temporary
-from deployer.process import ProgramFailed, ProgramTimedOut
 from deployer.source.bare import Bare
 from deployer.source.git import Credential, check_branch, check_commit, parse_address
+from deployer.source.objects import NOT_YET, Objects
 from deployer.source.remote import Remote, remote_tip
-from deployer.source.tree import private_folder, unpack
+from deployer.source.snapshot import Snapshot
 
 __all__ = ["Credential", "Mirror", "mirror_path", "remote_tip"]
-
-LARGEST_TREE = 1024 * process.MIB
-"""Bytes of the extracted files, above which a commit is refused: deployments are made of text."""
-
-_NOT_YET = "it is not in the repository, or not there yet: the forge may still be publishing it"
-
-_LONGEST_COMMAND = 100_000
-"""Characters of paths that are handed to git; the system's own limit is about twenty times that."""
 
 
 def mirror_path(data: Path, url: str) -> Path:
@@ -55,11 +44,17 @@ class Mirror:
             Permanent: the URL is refused.
         """
         self._url = url
+        self._folder = folder.absolute()
         self._bare = Bare(folder.absolute(), Remote(parse_address(url), credential, seconds))
+        self._objects = Objects(self._bare, url)
         self._verified: set[tuple[str, str]] = set()
         """Commit and branch, since the last fetch: each question to git is a process, and this one is asked twice."""
         self._ancestry: dict[tuple[str, str], bool] = {}
         """What `contains` found out about two commits that are here. It cannot change."""
+
+    def beside(self, name: str) -> Path:
+        """A file beside the mirror, for what can be found out from it again."""
+        return self._folder.with_suffix(f".{name}")
 
     def fetch(self, branch: str) -> str:
         """Bring `branch` up to date, forced pushes included, and return the commit that it is at.
@@ -86,7 +81,7 @@ class Mirror:
         doing = f"verifying commit {commit}"
         kind, tip = self._bare.objects(commit, f"refs/heads/{branch}")
         if kind is None or tip is None:
-            raise self._temporary(doing, _NOT_YET)
+            raise self._temporary(doing, NOT_YET)
         if kind.hash != commit:
             raise self._permanent(doing, f"this abbreviates {kind.hash}; give the full hash")
         if kind.type != "commit":
@@ -113,26 +108,47 @@ class Mirror:
         self.fetch(branch)
         self.verify(commit, branch=branch)
 
-    def extract(self, commit: str, into: Path, *, paths: Sequence[str] = ()) -> None:
-        """Write the files of `commit` into the folder `into`, exactly as committed. Submodules stay empty folders.
+    def snapshot(self, commit: str) -> Snapshot:
+        """What the tree of a commit holds; nothing is written. The last few are kept.
 
         Args:
             commit: one that `verify` has let pass.
-            into: new or empty; gets mode 0700; removed if this fails.
-            paths: files and folders relative to the repository's root; none, or too many for a command line, means all.
 
         Raises:
-            Permanent: a path is not in the commit; a file may not be written (see `tree.unpack`); it is too much.
-            Temporary: the commit is not there, or the disk refuses.
-            ValueError: `into` is not empty.
+            Permanent: it is no commit; its tree is one that git would not write, or too large.
+            Temporary: it is not there, or the mirror is broken and cannot be repaired now.
         """
         check_commit(commit)
-        wanted = self._wanted(commit, paths)
-        with self._writing(f"extracting commit {commit}"), private_folder(into):
-            folder = Path(os.path.realpath(into))
-            with tempfile.NamedTemporaryFile(dir=folder.parent, prefix=f".{into.name}.", suffix=".tar") as archive:
-                self._archive(commit, wanted, Path(archive.name))
-                unpack(Path(archive.name), folder)
+        return self._objects.snapshot(commit)
+
+    def blobs(self, hashes: Iterable[str], *, most: int = 64 * process.MIB) -> dict[str, bytes]:
+        """The contents of files by their hashes, which a snapshot named. Runs git once, or not at all for no hashes.
+
+        Args:
+            hashes: in any order.
+            most: bytes of all together.
+
+        Raises:
+            Permanent: one is no file, or they are larger.
+            Temporary: the mirror is broken and cannot be repaired now.
+        """
+        return self._objects.blobs(hashes, most=most)
+
+    def write(self, snapshot: Snapshot, paths: Iterable[str], into: Path) -> None:
+        """Write what stands at the paths, and nothing else, exactly as committed. Submodules stay empty folders.
+
+        Args:
+            snapshot: of a commit in this mirror.
+            paths: files, links and folders, relative to the repository's root; a folder means all that is in it. No
+                link is followed.
+            into: new or empty; gets mode 0700; removed if this fails.
+
+        Raises:
+            Permanent: a path is not in the commit; something may not be written (see `tree`); it is too much.
+            Temporary: the mirror is broken and cannot be repaired now, or the disk refuses.
+            ValueError: `into` is not empty.
+        """
+        self._objects.write(snapshot, paths, into)
 
     def tip(self, branch: str) -> str:
         """The commit that `branch` was at when it was last fetched.
@@ -193,66 +209,12 @@ class Mirror:
         """
         check_commit(commit)
         if self._bare.objects(commit) == [None]:
-            raise self._temporary(f"looking up commit {commit}", _NOT_YET)
+            raise self._temporary(f"looking up commit {commit}", NOT_YET)
         title = self._bare.read("log", "--max-count=1", "--format=%s", commit).stdout
         return title.decode(errors="replace").strip()[:200]
-
-    def _wanted(self, commit: str, paths: Sequence[str]) -> list[str]:
-        """The paths as git has them; empty for all. Refuses what no path in a repository that we deploy can be."""
-        wanted = sorted({PurePosixPath(path) for path in paths})
-        odd = [str(path) for path in wanted if path.is_absolute() or ".." in path.parts or not _askable(str(path))]
-        if odd:
-            raise self._missing(commit, odd)
-        names = [str(path) for path in wanted]
-        return [] if "." in names or sum(map(len, names)) > _LONGEST_COMMAND else names
-
-    def _archive(self, commit: str, paths: Sequence[str], archive: Path) -> None:
-        """Let git write the tar. It is given the tree, not the commit, and no working tree to read attributes from,
-        so that `export-subst` and `export-ignore` in the repository change nothing (`man git-archive`).
-        """
-        command = ("archive", "--format=tar", "--worktree-attributes", f"--output={archive}",
-                   "--end-of-options", f"{commit}^{{tree}}", *paths)  # fmt: skip
-        try:
-            self._bare.git(*command, most=LARGEST_TREE)
-        except ProgramTimedOut as error:
-            raise self._temporary(f"extracting commit {commit}", f"git {error.reason}") from error
-        except ProgramFailed as error:
-            if archive.stat().st_size >= LARGEST_TREE:
-                raise self._permanent(
-                    f"extracting commit {commit}", f"its files exceed {LARGEST_TREE // process.MIB} MiB"
-                ) from error
-            self._require(commit, paths)
-            self._bare.repair_and_read(*command, most=LARGEST_TREE)
-
-    def _require(self, commit: str, paths: Sequence[str]) -> None:
-        """Raise for what is not there, and so is no fault of the mirror."""
-        found, *there = self._bare.objects(commit, *(f"{commit}:{path}" for path in paths))
-        if found is None:
-            raise self._temporary(f"extracting commit {commit}", _NOT_YET)
-        if missing := [path for path, item in zip(paths, there, strict=True) if item is None]:
-            raise self._missing(commit, missing)
-
-    def _missing(self, commit: str, paths: Sequence[str]) -> Permanent:
-        names = ", ".join(map(repr, paths))[:500]
-        return self._permanent(f"extracting commit {commit}", f"it has no {names}; check the path in the settings")
-
-    @contextmanager
-    def _writing(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise self._temporary(doing, f"files could not be written ({error.strerror}); is the disk full?") from error
 
     def _temporary(self, doing: str, problem: str) -> Temporary:
         return Temporary(f"{doing} of {self._url}: {problem}", stage=Stage.FETCH)
 
     def _permanent(self, doing: str, problem: str) -> Permanent:
         return Permanent(f"{doing} of {self._url}: {problem}", stage=Stage.FETCH)
-
-
-def _askable(path: str) -> bool:
-    """Whether git can be given this path as an argument, and asked for it in a line of its own."""
-    try:
-        return not set(os.fsencode(path)) & set(b"\n\0")
-    except UnicodeEncodeError:
-        return False

@@ -1,30 +1,91 @@
-"""One overlay at one commit, rendered in a private folder that is gone afterwards."""
+"""One overlay at one commit: what it reads, and what it renders to.
+
+What it reads is found in git's objects, judged, looked up in the cache, and only then written into a private folder
+for kustomize, which is gone afterwards.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from deployer.source import kustomize
+from deployer.model import Environment
+from deployer.source import cage, goyaml, graph, kustomize
+from deployer.source.finding import Fault
+from deployer.source.graph import Inputs
 from deployer.source.mirror import Mirror
+from deployer.source.readings import Readings
+from deployer.source.render_cache import RenderCache
 
 
-def render_overlay(mirror: Mirror, commit: str, overlay: str) -> bytes:
-    """What kustomize makes of an overlay.
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What became of an overlay."""
 
-    Args:
-        mirror: of the repository.
-        commit: one that the mirror has verified.
-        overlay: folder with a kustomization, relative to the repository's root.
+    manifests: bytes
+    """YAML documents; none when the overlay has no resources."""
+    inputs: Inputs
+    known: bool
+    """It was rendered before."""
+    notes: tuple[str, ...] = ()
+    """What people should know of how it was rendered."""
 
-    Returns:
-        YAML documents.
+
+def reads(mirror: Mirror, commit: str, overlays: Iterable[str]) -> Mapping[str, Inputs]:
+    """What each overlay reads at a commit that the mirror has verified, by overlay.
 
     Raises:
-        Permanent: the overlay cannot be rendered, and why.
+        Permanent: the tree is one that git would not write.
+        Temporary: the commit is not in the mirror, or the mirror cannot be repaired.
+    """
+    readings = Readings(mirror.beside("readings"))
+    found = graph.inputs(mirror.snapshot(commit), overlays, read=mirror.blobs, readings=readings)
+    readings.save()
+    return found
+
+
+def render(environment: Environment, commit: str, *, mirror: Mirror, cache: RenderCache) -> Rendered:
+    """What kustomize makes of an environment's overlay, or made of it before.
+
+    Args:
+        environment: whose overlay, and what it may do.
+        commit: one that the mirror has verified.
+        mirror: of the environment's repository.
+        cache: of what was rendered; what depends on more than the repository is rendered anew.
+
+    Raises:
+        Permanent: it may not, or cannot, be rendered, and why.
         Temporary: the commit is not in the mirror, or the disk refuses.
     """
+    overlay = environment.overlay
+    inputs = reads(mirror, commit, [overlay])[overlay]
+    permission = cage.Permission(environment.allow_remote, environment.helm)
+    lines = partial(_line, mirror, commit)
+    cage.refuse(inputs.findings, permission, lines=lines)
+    notes = tuple(cage.said_of(finding, lines) for finding in inputs.findings if finding.fault is Fault.UNKNOWN)
+    options = kustomize.Options(anywhere=not notes, network=inputs.remote, helm=inputs.helm)
+    key = hashlib.sha256(f"{inputs.digest} {overlay} {kustomize.version()} {options}".encode()).hexdigest()
+    known = None if inputs.remote else cache.get(key)
+    if known is not None:
+        return Rendered(known, inputs, known=True, notes=notes)
+    manifests = _render(mirror, commit, overlay, inputs, options)
+    cache.put(key, manifests)
+    return Rendered(manifests, inputs, known=False, notes=notes)
+
+
+def _render(mirror: Mirror, commit: str, overlay: str, inputs: Inputs, options: kustomize.Options) -> bytes:
     with tempfile.TemporaryDirectory(prefix="deployer-") as folder:
         root = Path(folder, "repository")
-        mirror.extract(commit, root)
-        return kustomize.render(root, overlay)
+        mirror.write(mirror.snapshot(commit), inputs.paths, root)
+        return kustomize.render(root, overlay, options=options)
+
+
+def _line(mirror: Mirror, commit: str, file: str, text: str) -> int | None:
+    entry = mirror.snapshot(commit).follow(file).entry
+    if entry is None:
+        return None
+    return goyaml.lines(mirror.blobs([entry.hash])[entry.hash]).get(text)

@@ -120,6 +120,10 @@ class Deployments:
         self._advance(keys=keys, args=[str(lease.token) if lease else "", state.value, summary])
         return replace(deployment, state=state, summary=summary)
 
+    def reads(self, deployment: Deployment, fingerprint: str) -> None:
+        """Write down what a deployment is made from; it is its environment's when it succeeds."""
+        self._redis.hset(names.record(deployment.id), "reads", fingerprint)
+
     def begun(self, deployment: Deployment) -> int:
         """Count one more beginning of a deployment and return the count since it last ended or was postponed."""
         return int(self._redis.hincrby(names.record(deployment.id), "begun", 1))

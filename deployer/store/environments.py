@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis import Redis
 
 from deployer.model import Deployment, EnvironmentKey
-from deployer.store.codec import text_hash
+from deployer.store import names
+from deployer.store.codec import text, text_hash
+from deployer.store.leases import Lease, LeaseLost
+
+# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id
+_BEGIN = """
+if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'deployment', ARGV[3])
+return 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +34,57 @@ class EnvironmentState:
         return tuple(commit for commit in dict.fromkeys((self.deployed, self.desired)) if commit is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is to know of an environment before a commit is planned for it."""
+
+    settled: bool
+    """Its last deployment succeeded, and none is on its way."""
+    reads: str | None
+    """What it ran on: the fingerprint of its settings and of what its overlay read, as it was deployed last."""
+    seen: bool
+    """The commit was planned for it before."""
+
+
 class Environments:
     """The state of each environment. What it runs is written where its deployment ends."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._begin = redis.register_script(_BEGIN)
 
     def get(self, key: EnvironmentKey) -> EnvironmentState:
         """The state of an environment; all None before its first deployment."""
         fields = text_hash(self._redis.hgetall(name(key)))
         return EnvironmentState(fields.get("desired"), fields.get("deployed"), fields.get("deployment"))
 
-    def begin(self, deployment: Deployment) -> None:
-        """A deployment begins: its commit is what the environment should run."""
-        self._redis.hset(name(deployment.key), mapping={"desired": deployment.commit, "deployment": deployment.id})
+    def standings(self, keys: Sequence[EnvironmentKey], commit: str) -> list[Standing]:
+        """How each of many environments stands to a commit, in their order; asked for in one go."""
+        with self._redis.pipeline(transaction=False) as asked:
+            asked.zrange(names.WAITING, 0, -1)
+            asked.mget([names.latest(str(key), commit) for key in keys])
+            for key in keys:
+                asked.hmget(name(key), "desired", "deployed", "reads")
+            waiting, seen, *states = asked.execute()
+        busy = {text(member) for member in waiting}
+        return [
+            Standing(
+                settled=deployed is not None and desired == deployed and str(key) not in busy,
+                reads=text(reads) if reads else None,
+                seen=known is not None,
+            )
+            for key, known, (desired, deployed, reads) in zip(keys, seen, states, strict=True)
+        ]
+
+    def begin(self, deployment: Deployment, *, lease: Lease | None = None) -> None:
+        """A deployment begins: its commit is what the environment should run.
+
+        Raises:
+            LeaseLost: nothing was written, because the lease is somebody else's by now.
+        """
+        keys = [name(deployment.key), lease.key if lease else ""]
+        if not self._begin(keys=keys, args=[str(lease.token) if lease else "", deployment.commit, deployment.id]):
+            raise LeaseLost(str(deployment.key))
 
 
 def name(key: EnvironmentKey) -> str:

@@ -38,7 +38,9 @@ FINISH = """
 if redis.call('HEXISTS', KEYS[1], 'finished_at') == 1 then return 0 end
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'summary', ARGV[3], 'finished_at', ARGV[4])
-if ARGV[8] ~= '' then redis.call('HSET', KEYS[6], 'deployed', ARGV[8]) end
+if ARGV[8] ~= '' then
+  redis.call('HSET', KEYS[6], 'deployed', ARGV[8], 'reads', redis.call('HGET', KEYS[1], 'reads') or '')
+end
 redis.call('HDEL', KEYS[1], 'report_attempts')
 redis.call('LREM', KEYS[3], 0, ARGV[5])
 if redis.call('GET', KEYS[4]) == ARGV[5] then redis.call('DEL', KEYS[4]) end

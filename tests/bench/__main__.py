@@ -1,23 +1,27 @@
 """`make bench`: every figure that README or docs name, measured in one run, beside a peer wherever there is one.
 
-BENCH=webhooks or BENCH=merge runs one of them. On a real API server when KUBEBUILDER_ASSETS is set.
+BENCH=webhooks, merge, apply or source runs one of them. On a real API server when KUBEBUILDER_ASSETS is set.
 """
 
 from __future__ import annotations
 
+import logging
 import platform
 import sys
 import tempfile
 from pathlib import Path
 
+import structlog
+
 from deployer.source import kustomize
-from tests.bench import apply, merge, webhooks
+from tests.bench import apply, merge, source, webhooks
 from tests.bench.machine import cpu, program_version
 
-BENCHES = {"webhooks": webhooks.measure, "merge": merge.measure, "apply": apply.measure}
+BENCHES = {"webhooks": webhooks.measure, "merge": merge.measure, "apply": apply.measure, "source": source.measure}
 
 
 def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     wanted = sys.argv[1:] or list(BENCHES)
     print(f"machine: {cpu()}; {platform.system()} {platform.release()}; Python {platform.python_version()}")
     print(f"programs: {program_version('git', '--version')}; {kustomize.version()}")

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,15 @@ def _files(folder: Path, size: int) -> list[Path]:
     paths = []
     for version in (0, 1):
         path = folder / f"{size}-{version}.yaml"
-        objects = [_object(number, version if number in changed else 0) for number in range(size)]
-        path.write_text(yaml.dump_all(objects, Dumper=yaml.CSafeDumper))
+        path.write_text(manifests(size, version=version, changed=changed))
         paths.append(path)
     return paths
+
+
+def manifests(size: int, *, version: int = 0, changed: Collection[int] = ()) -> str:
+    """YAML of so many objects; those that changed are at a version, the others at 0."""
+    objects = [_object(number, version if number in changed else 0) for number in range(size)]
+    return str(yaml.dump_all(objects, Dumper=yaml.CSafeDumper))
 
 
 def _object(number: int, version: int) -> dict[str, Any]:

@@ -16,8 +16,6 @@ import pytest
 
 from tests.end_to_end.processes import BIN
 
-pytestmark = pytest.mark.xdist_group("end_to_end")
-
 SECONDS = 30
 
 

@@ -16,8 +16,6 @@ from deployer.sandbox.forge import SandboxForge, Status
 from deployer.settings import ClusterSettings, FileSecret
 from tests.end_to_end.processes import Deployer, eventually, running
 
-pytestmark = pytest.mark.xdist_group("end_to_end")
-
 BASE = {
     "base/kustomization.yaml": "resources: [config.yaml, deployment.yaml]\n",
     "base/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: greeting}\ndata: {text: hello}\n",

@@ -6,9 +6,9 @@ import pytest
 from rq import Queue
 
 from deployer.cluster.connection import connect
-from deployer.model import Action, Stage, State, Temporary, Trigger
+from deployer.model import Action, Deployment, Stage, State, Temporary, Trigger
 from deployer.pipeline import Pipeline
-from jobs.deploy import DEATHS
+from jobs.deploy import DEATHS, Turn
 from jobs.queue import DEPLOYMENTS
 from tests import repositories
 from tests.examples import STAGING, deployment
@@ -204,6 +204,47 @@ def test_a_worker_that_ends_too_late_changes_nothing_of_what_its_successor_did(
     assert world.latest(STAGING, newer).state is State.SUCCEEDED
     assert world.given.store.environments.get(STAGING).deployed == newer
     assert world.latest(STAGING, world.first).state is State.SUPERSEDED
+
+
+def test_a_worker_that_wakes_up_while_it_renders_adds_nothing_to_what_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.plan(world.first)
+    render = Pipeline._render
+
+    def overtaken(self: Pipeline, commit: str) -> object:
+        monkeypatch.setattr(Pipeline, "_render", render)
+        world.given.redis.delete(f"deployer:lease:{STAGING}")  # it was asleep for longer than its lease
+        world.plan(world.commit("newer"))
+        world.deploy(STAGING)
+        return render(self, commit)
+
+    monkeypatch.setattr(Pipeline, "_render", overtaken)
+    world.deploy(STAGING)
+    older = world.latest(STAGING, world.first)
+    assert older.state is State.SUPERSEDED
+    stages = world.given.store.deployments.stages(older.id)
+    assert [record.stage for record in stages if record.finished_at is None] == []
+    assert greeting(world) == {"text": "newer"}
+
+
+def test_a_worker_that_wakes_up_before_it_begins_is_not_what_the_environment_should_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.plan(world.first)
+    supersede = Turn._supersede_rollouts
+
+    def overtaken(self: Turn, chosen: Deployment) -> None:
+        monkeypatch.setattr(Turn, "_supersede_rollouts", supersede)
+        world.given.redis.delete(f"deployer:lease:{STAGING}")
+        world.plan(world.commit("newer"))
+        world.deploy(STAGING)
+
+    monkeypatch.setattr(Turn, "_supersede_rollouts", overtaken)
+    world.deploy(STAGING)
+    newer = repositories.tip(world.repository)
+    state = world.given.store.environments.get(STAGING)
+    assert (state.desired, state.deployment) == (newer, world.latest(STAGING, newer).id)
 
 
 def test_a_worker_that_fails_too_late_reopens_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

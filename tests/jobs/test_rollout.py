@@ -15,6 +15,7 @@ from deployer.cluster.connection import Connection, connect
 from deployer.intake import Intake, Request
 from deployer.model import (
     JSON,
+    EnvironmentKey,
     ObjectRef,
     Permanent,
     Stage,
@@ -23,6 +24,7 @@ from deployer.model import (
     Trigger,
 )
 from deployer.pipeline import Pipeline
+from deployer.settings import Settings
 from deployer.store.rollouts import Applied
 from jobs import rollout as job
 from jobs.deploy import DEATHS
@@ -430,7 +432,8 @@ def test_a_hundred_rollouts_keep_one_worker_free(world: World, monkeypatch: pyte
             assert lease is not None
             world.given.store.rollouts.begin(one, applied, lease=lease)
         world.given.queues.look(key, 0, delay=0)
-    monkeypatch.setattr(job, "resources", lambda: world.given)
+    given = replace(world.given, settings=with_environments(world.given.settings, keys))
+    monkeypatch.setattr(job, "resources", lambda: given)
     queue = Queue(DEPLOYMENTS, connection=world.given.redis, serializer=JSONSerializer)
     began = time.monotonic()
     SimpleWorker([queue], connection=world.given.redis, serializer=JSONSerializer).work(
@@ -439,6 +442,23 @@ def test_a_hundred_rollouts_keep_one_worker_free(world: World, monkeypatch: pyte
     assert time.monotonic() - began < LONGEST_PAUSE
     assert [world.rolling(key).looks for key in keys] == [1] * 100
     assert (waiting(world), scheduled(world)) == (0, 101)
+
+
+def with_environments(settings: Settings, keys: list[EnvironmentKey]) -> Settings:
+    """The same with these environments, each like the first."""
+    (repository,) = settings.repositories
+    like = next(iter(repository.environments.values()))
+    more = repository.model_copy(update={"environments": {key.environment: like for key in keys}})
+    sections = {name: getattr(settings, name) for name in Settings.model_fields}
+    return Settings(**{**sections, "repositories": (more,)})
+
+
+def test_an_environment_that_left_the_settings_is_not_looked_at_with_more_rights_than_its_own(world: World) -> None:
+    commit = stalled(world)
+    gone = replace(world.given, settings=with_environments(world.given.settings, [PRODUCTION]))
+    look_with(gone, STAGING, world.rolling(STAGING).looks)
+    assert world.latest(STAGING, commit).state is State.FAILED
+    assert "the environment left the settings" in world.latest(STAGING, commit).summary
 
 
 def test_looks_become_rarer_and_one_falls_at_the_end_of_the_time() -> None:

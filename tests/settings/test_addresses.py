@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.settings.addresses import _api, _clone, _http
+from deployer.settings.addresses import _api, _clone, _http, _remote
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,46 @@ def test_git_may_fetch_from(url: str) -> None:
 def test_git_may_not_fetch_from(url: str) -> None:
     with pytest.raises(ValueError, match=r"expected|credentials") as caught:
         _clone(url)
+    assert "pass" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("https://github.com/acme/bases", "https://github.com/acme/bases"),
+        ("https://GitHub.com/Acme/Bases//", "https://github.com/Acme/Bases"),
+        ("https://charts.example.com", "https://charts.example.com"),
+        ("https://charts.example.com/", "https://charts.example.com"),
+        ("http://127.0.0.1:8080/charts", "http://127.0.0.1:8080/charts"),
+        ("http://[::1]:8080/charts", "http://[::1]:8080/charts"),
+        ("oci://registry.example.com/charts", "oci://registry.example.com/charts"),
+        ("ssh://git@Git.example.com:2222/acme", "ssh://git@git.example.com:2222/acme"),
+        ("git@github.com:acme/bases.git", "ssh://git@github.com/acme/bases.git"),
+        ("Git@GitHub.com:/acme", "ssh://Git@github.com/acme"),
+        ("git@[::1]:acme", "ssh://git@[::1]/acme"),
+    ],
+)
+def test_a_remote_place_has_one_spelling(written: str, kept: str) -> None:
+    assert _remote(written) == kept
+    assert _remote(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "", "github.com/acme/bases", "//github.com/acme", "https://", "https:///acme", "https:a",
+        "HTTPS://a", "file:///srv/git", "git://a/b", "git::https://a/b", "git::git@a:b", "ext::sh",
+        "ftp://a", "gh:acme/bases/../x", "./bases", "../bases", "-ua@b:c", "https://*.example.com",
+        "https://a/*", "git@a:*", "https://u@a/b", "https://u:pass@a/b", "ssh://git:pass@a/b", "u:pass@a:b",
+        "https://a/b?ref=main", "https://a/b#c", "https://a/b//c", "https://a/../b", "https://a/./b",
+        "https://a/%2e%2e/b", "https://a b", "https://a\n", "https://a/b\\c", "https://a:x/b",
+        "https://-a/b", "https://[a/b", "ssh://-oProxyCommand=x/a", "oci://u:pass@a/b",
+        "javascript:alert(1)?",
+    ],
+)  # fmt: skip
+def test_what_is_no_remote_place_is_refused_and_not_shown(written: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|credentials") as caught:
+        _remote(written)
     assert "pass" not in str(caught.value)
     assert caught.value.__cause__ is None

@@ -77,6 +77,9 @@ def test_the_schema_refuses_a_secret_that_is_written_out(secret: object, content
         {"overlya": "x"}, {"prune": "yes"}, {"prune": {}}, {"prune": {"max_percent": 0}}, {"drift": "revrt"},
         {"drift_interval": 0}, {"drift_interval": "300"}, {"drift_interval": True}, {"namespace": "A"},
         {"overlay": "/x"}, {"on_conflict": "x"},
+        {"allow": {}}, {"allow": {"namespaces": []}}, {"allow": {"kinds": ["*"]}},
+        {"allow": {"cluster_scoped": "no"}}, {"allow": {"namespace": ["a"]}}, {"service_account": "deployer"},
+        {"allow_remote": ["github.com/acme"]}, {"allow_remote": ["https://a/*"]}, {"helm": "yes"},
     ],
 )  # fmt: skip
 def test_the_schema_refuses_what_is_plainly_wrong(change: Content, content: Content) -> None:
@@ -103,6 +106,20 @@ ENVIRONMENT = st.fixed_dictionaries(
         "prune": st.booleans()
         | st.dictionaries(st.sampled_from(["max_percent", "max_objects"]), st.integers(-1, 102), max_size=2),
         "rollout_timeout": st.integers(1, 600) | st.booleans(),
+        "allow": st.fixed_dictionaries(
+            {},
+            optional={
+                "namespaces": st.lists(st.sampled_from(["shop", "a-b", "A"]), max_size=2),
+                "kinds": st.lists(st.sampled_from(["ConfigMap", "Widget.example.com", "A.v1.b", "a"]), max_size=2),
+                "cluster_scoped": st.booleans(),
+            },
+        ),
+        "service_account": st.sampled_from(["shop/deployer", "a/b.c", "a"]),
+        "allow_remote": st.lists(
+            st.sampled_from(["https://a/b/", "git@a:b", "ssh://g@[::1]/é", "oci://a", "a:b", "https://a//b", "a"]),
+            max_size=2,
+        ),
+        "helm": st.booleans(),
     },
 )
 CLUSTER = st.fixed_dictionaries(

@@ -100,7 +100,7 @@ def test_only_a_full_hash_is_a_commit(tmp_path: Path, commit: str) -> None:
     mirror = Mirror(tmp_path / "m.git", "file:///nothing")
     for use in (
         lambda: mirror.verify(commit, branch="main"),
-        lambda: mirror.extract(commit, tmp_path / "out"),
+        lambda: mirror.write(mirror.snapshot(commit), [""], tmp_path / "out"),
         lambda: mirror.ensure(commit, branch="main"),
         lambda: mirror.contains(commit, ABSENT),
         lambda: mirror.contains(ABSENT, commit),
@@ -143,7 +143,7 @@ def test_a_sha256_repository_works(tmp_path: Path) -> None:
     assert mirror.fetch("main") == newer
     assert len(newer) == 64
     mirror.verify(older, branch="main")
-    mirror.extract(older, tmp_path / "out")
+    mirror.write(mirror.snapshot(older), [""], tmp_path / "out")
     assert (tmp_path / "out" / "a").read_text() == "1"
     with pytest.raises(Permanent, match="abbreviates"):
         mirror.verify(newer[:40], branch="main")

@@ -220,7 +220,7 @@ DAMAGES = [
 
 def deployed(mirror: Mirror, commit: str, into: Path) -> dict[str, str]:
     mirror.verify(commit, branch="main")
-    mirror.extract(commit, into)
+    mirror.write(mirror.snapshot(commit), [""], into)
     return {path.name: path.read_text() for path in into.iterdir()}
 
 
@@ -258,7 +258,7 @@ def test_a_mirror_damaged_after_the_fetch_is_made_anew_by_what_reads_it(
 ) -> None:
     tip = mirror.fetch("main")
     damage(bare)
-    mirror.extract(tip, tmp_path / "out")
+    mirror.write(mirror.snapshot(tip), [""], tmp_path / "out")
     assert (tmp_path / "out" / "a.yaml").read_text() == "a: 2\n"
 
 
@@ -301,9 +301,9 @@ def test_what_cannot_be_repaired_ends_and_is_tried_again(
     spoil_all_objects(bare)
     stranger = Mirror(bare, repositories.url(shop))  # knows of no branch that it could fetch
     with pytest.raises(Temporary, match="fetched again next time"):
-        stranger.extract(tip, tmp_path / "out")
+        stranger.write(stranger.snapshot(tip), [""], tmp_path / "out")
     assert stranger.fetch("main") == tip
-    stranger.extract(tip, tmp_path / "out")
+    stranger.write(stranger.snapshot(tip), [""], tmp_path / "out")
 
 
 def test_a_remote_in_trouble_does_not_cost_the_mirror(tmp_path: Path, shop: Path, bare: Path) -> None:
@@ -315,7 +315,7 @@ def test_a_remote_in_trouble_does_not_cost_the_mirror(tmp_path: Path, shop: Path
         with pytest.raises(Temporary):
             mirror.fetch("main")
         assert bare.stat().st_ino == before
-        mirror.extract(tip, tmp_path / "out")
+        mirror.write(mirror.snapshot(tip), [""], tmp_path / "out")
 
 
 def test_waiting_for_another_fetch_ends(bare: Path, shop: Path) -> None:

@@ -1,31 +1,18 @@
-"""Unpacking archives that git would not write."""
+"""Writing what git would never hand over."""
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from deployer.model import Permanent
-from deployer.source.tree import private_folder, unpack
+from deployer.source.tree import make_folders, make_links, private_folder, write_file
 
-
-def archive(folder: Path, *entries: tuple[str, bytes, str]) -> Path:
-    """A tar of (name, type, content or target)."""
-    path = folder / "archive.tar"
-    with tarfile.open(path, "w") as tar:
-        for name, kind, content in entries:
-            entry = tarfile.TarInfo(name)
-            entry.type = kind
-            if kind == tarfile.REGTYPE:
-                entry.size = len(content)
-            else:
-                entry.linkname = content
-            tar.addfile(entry, io.BytesIO(content.encode()))
-    return path
+NAMES = ["../evil", "a/../../evil", "/evil", "..", "a/.."]
 
 
 @pytest.fixture
@@ -35,58 +22,91 @@ def into(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.LNKTYPE])
-def test_devices_pipes_and_hard_links_are_refused(tmp_path: Path, into: Path, kind: bytes) -> None:
-    path = archive(tmp_path, ("keep", tarfile.REGTYPE, "1"), ("evil", kind, "keep"))
-    with pytest.raises(Permanent, match="'evil' is refused: neither a file, a folder nor a symbolic link"):
-        unpack(path, into)
-
-
-@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE])
-@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/evil", "..", "a/.."])
-def test_names_that_lead_out_are_refused(tmp_path: Path, into: Path, name: str, kind: bytes) -> None:
-    with pytest.raises(Permanent, match="a name that leads out"):
-        unpack(archive(tmp_path, (name, kind, "x")), into)
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_lead_out_are_refused(tmp_path: Path, into: Path, name: str) -> None:
+    acts: tuple[Callable[[], None], ...] = (
+        lambda: make_folders(into, [name]),
+        lambda: write_file(into, name, b"x", executable=False),
+        lambda: make_links(into, {name: "x"}),
+    )
+    for act in acts:
+        with pytest.raises(Permanent, match="a name that leads out"):
+            act()
+    assert not (tmp_path / "evil").is_symlink()
     assert not (tmp_path / "evil").exists()
 
 
-@pytest.mark.parametrize("link_first", [True, False])
-def test_nothing_is_written_through_a_link(tmp_path: Path, into: Path, link_first: bool) -> None:
-    (tmp_path / "outside").mkdir()
-    entries = [("a", tarfile.SYMTYPE, "../outside"), ("a/evil", tarfile.REGTYPE, "x")]
-    with pytest.raises(Permanent, match="occurs twice"):
-        unpack(archive(tmp_path, *entries[:: 1 if link_first else -1]), into)
-    assert not any((tmp_path / "outside").iterdir())
+def test_folders_come_with_those_that_they_are_in(into: Path) -> None:
+    make_folders(into, ["a/b/c", "", "a/b", "x", "a-b"])
+    assert {str(path.relative_to(into)) for path in into.rglob("*")} == {"a", "a/b", "a/b/c", "x", "a-b"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in into.rglob("*")} == {0o700}
+
+
+def test_a_name_that_is_taken_is_refused(tmp_path: Path, into: Path) -> None:
+    """As on a file system that does not know `A` from `a`."""
+    (tmp_path / "outside").write_text("keep")
+    (into / "file").write_text("first")
+    (into / "link").symlink_to("../outside")
+    acts: tuple[Callable[[], None], ...] = (
+        lambda: make_folders(into, ["file"]),
+        lambda: make_folders(into, ["file/x"]),
+        lambda: write_file(into, "file", b"second", executable=False),
+        lambda: write_file(into, "file/x", b"second", executable=False),
+        lambda: write_file(into, "link", b"second", executable=False),
+        lambda: make_links(into, {"file": "x"}),
+        lambda: make_links(into, {"file/x": "x"}),
+    )
+    for act in acts:
+        with pytest.raises(Permanent, match="a name that occurs twice"):
+            act()
+    assert (into / "file").read_text() == "first"
+    assert (tmp_path / "outside").read_text() == "keep"
 
 
 def test_no_link_is_made_through_another(tmp_path: Path, into: Path) -> None:
     (tmp_path / "outside").mkdir()
     with pytest.raises(Permanent, match="'a/evil' is refused: a name that occurs twice"):
-        unpack(archive(tmp_path, ("a", tarfile.SYMTYPE, "../outside"), ("a/evil", tarfile.SYMTYPE, "x")), into)
+        make_links(into, {"a": "../outside", "a/evil": "x"})
     assert not any((tmp_path / "outside").iterdir())
+
+
+@pytest.mark.parametrize("target", ["/", "..", "a/../../secret", "up/../../..", "hop/../secret"])
+def test_links_that_lead_out_are_refused(tmp_path: Path, into: Path, target: str) -> None:
+    (tmp_path / "secret").write_text("the contents")
+    make_folders(into, ["a/b"])
+    with pytest.raises(Permanent, match="is refused: a symbolic link that leads out"):
+        make_links(into, {"evil": target, "hop": "a/..", "up": "a/b"})
 
 
 def test_a_path_too_long_to_be_followed_by_name_is_refused(tmp_path: Path, into: Path) -> None:
     """By its text it ends inside; the kernel, which resolves step by step, would follow it out (CVE-2025-4517)."""
     long = "d" * 247
-    entries, folder = [], ""
+    folders, links, folder = [], {}, ""
     for name in "abcdefghijklmnop":
-        entries += [(folder + long, tarfile.DIRTYPE, ""), (folder + name, tarfile.SYMTYPE, long)]
+        links[folder + name] = long
         folder += long + "/"
+        folders.append(folder.rstrip("/"))
     short = "/".join("abcdefghijklmnop")
-    entries += [(f"{folder}up", tarfile.SYMTYPE, "/".join([".."] * 16)), ("evil", tarfile.SYMTYPE, f"{short}/up/../x")]
+    links |= {f"{folder}up": "/".join([".."] * 16), "evil": f"{short}/up/../x"}
     (tmp_path / "x").write_text("outside")
+
+    def fill() -> None:
+        make_folders(into, folders)
+        make_links(into, links)
+
     with pytest.raises(Permanent, match="is refused"):
-        unpack(archive(tmp_path, *entries), into)
+        fill()
 
 
-def test_a_name_in_another_encoding_keeps_its_bytes(tmp_path: Path, into: Path) -> None:
-    name = os.fsdecode(b"caf\xe9")
-    path = tmp_path / "archive.tar"
-    with tarfile.open(path, "w", encoding="utf-8", errors="surrogateescape") as tar:
-        tar.addfile(tarfile.TarInfo(name))
-    unpack(path, into)
-    assert [os.fsencode(path.name) for path in into.iterdir()] == [b"caf\xe9"]
+def test_a_file_is_its_owners_alone(into: Path) -> None:
+    umask = os.umask(0)
+    try:
+        write_file(into, "plain", b"x", executable=False)
+        write_file(into, "run", b"x", executable=True)
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE((into / "plain").stat().st_mode) == 0o600
+    assert stat.S_IMODE((into / "run").stat().st_mode) == 0o700
 
 
 def test_a_private_folder_is_gone_after_any_failure(tmp_path: Path) -> None:

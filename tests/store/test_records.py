@@ -2,9 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from redis import Redis
+
 from deployer.model import CommitStatus, State, StatusState
 from deployer.store import Store
 from deployer.store.environments import EnvironmentState
+from deployer.store.leases import LeaseLost
 from tests.examples import COMMIT, NEWER, STAGING, after, deployment
 
 STATUS = CommitStatus("acme/shop", COMMIT, "deploy/staging", StatusState.PENDING, "waiting", "https://d/1")
@@ -20,6 +24,16 @@ def test_an_environment_begins_with_nothing_and_remembers_what_it_runs(store: St
     state = store.environments.get(STAGING)
     assert state == EnvironmentState(NEWER, COMMIT, "a2")
     assert state.commits == (COMMIT, NEWER)
+
+
+def test_a_worker_whose_lease_is_somebody_elses_begins_nothing(store: Store, redis: Redis) -> None:
+    with store.leases.hold("x") as lease:
+        assert lease is not None
+        store.environments.begin(deployment("a2", commit=NEWER), lease=lease)
+        redis.set(lease.key, "999")
+        with pytest.raises(LeaseLost):
+            store.environments.begin(deployment("a1"), lease=lease)
+    assert store.environments.get(STAGING) == EnvironmentState(NEWER, None, "a2")
 
 
 def test_only_the_very_same_status_counts_as_posted(store: Store) -> None:

@@ -1,0 +1,103 @@
+"""What overlays read: the graph of kustomizations, walked in a commit's tree without writing a file.
+
+Each kustomization is read once, whatever number of overlays builds on it, and one wave of reading asks git for all
+that the wave before has named. Judging what is found is not done here (`cage.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from deployer.source.finding import Fault, Finding
+from deployer.source.node import Known, Node, Place, Question, Visit, reading_of
+from deployer.source.snapshot import Snapshot
+
+Read = Callable[[Iterable[str]], Mapping[str, bytes]]
+"""The contents of files by their hashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What one overlay reads."""
+
+    digest: str
+    """SHA-256 over all of `paths` and what is in them: the same as long as nothing that is read changes."""
+    paths: frozenset[str]
+    """Files, links and folders with all that is in them, relative to the root; the root itself is the empty path."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def remote(self) -> bool:
+        """Whether what it renders to depends on more than the repository."""
+        return any(finding.fault is Fault.REMOTE for finding in self.findings)
+
+    @property
+    def helm(self) -> bool:
+        """Whether Helm is needed."""
+        return any(finding.fault is Fault.HELM for finding in self.findings)
+
+
+def inputs(
+    snapshot: Snapshot, overlays: Iterable[str], *, read: Read, readings: Known | None = None
+) -> dict[str, Inputs]:
+    """What each overlay reads.
+
+    Args:
+        snapshot: the commit's tree.
+        overlays: folders, relative to the root.
+        read: how to get at files; asked once for each wave.
+        readings: what is known of files already, whatever commit it is from; gets what is found now.
+    """
+    walk = _Walk(snapshot, read, {} if readings is None else readings)
+    places = {overlay: Place(posixpath.normpath(overlay)) for overlay in overlays}
+    walk.visit(places.values())
+    return {overlay: walk.inputs(place) for overlay, place in places.items()}
+
+
+class _Walk:
+    def __init__(self, snapshot: Snapshot, read: Read, readings: Known) -> None:
+        self._snapshot = snapshot
+        self._read = read
+        self._readings = readings
+        self._nodes: dict[Place, Node] = {}
+
+    def visit(self, places: Iterable[Place]) -> None:
+        waiting = set(places)
+        while waiting:
+            visits = {place: Visit(self._snapshot, place) for place in waiting}
+            self._learn(visit.question for visit in visits.values() if visit.question)
+            self._nodes |= {place: visit.node(self._readings) for place, visit in visits.items()}
+            named = {place for each in visits for place in self._nodes[each].leads_to}
+            waiting = named - self._nodes.keys()
+
+    def inputs(self, place: Place) -> Inputs:
+        nodes = [self._nodes[each] for each in self._reach(place)]
+        findings = tuple(dict.fromkeys(finding for node in nodes for finding in node.findings))
+        if any(finding.fault is Fault.UNKNOWN for finding in findings):
+            return Inputs(_digest([place.path.encode(), self._snapshot.tree.encode()]), frozenset({""}), findings)
+        paths = frozenset(path for node in nodes for path in node.reads)
+        return Inputs(_digest(sorted(node.digest for node in nodes)), paths, findings)
+
+    def _reach(self, place: Place) -> list[Place]:
+        reached = {place: None}
+        waiting = [place]
+        while waiting:
+            for each in self._nodes[waiting.pop()].leads_to:
+                if each not in reached:
+                    reached[each] = None
+                    waiting.append(each)
+        return list(reached)
+
+    def _learn(self, questions: Iterable[Question]) -> None:
+        """Read the files of which nothing is known yet."""
+        asked = {question.key: question for question in questions if question.key not in self._readings}
+        texts = self._read({question.entry.hash for question in asked.values()})
+        for key, question in asked.items():
+            self._readings[key] = reading_of(question, texts[question.entry.hash])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(parts)).hexdigest()

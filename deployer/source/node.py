@@ -1,0 +1,202 @@
+"""One place in the graph of kustomizations: what is read there, and where it leads.
+
+A visit looks for the file that is to be read, and once that was read follows what it names. Nothing is written, and
+git is asked by whoever walks (`graph.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, MutableMapping
+from typing import Final, NamedTuple
+
+from deployer.source import kustomization
+from deployer.source.finding import Fault, Finding
+from deployer.source.goyaml import Unreadable
+from deployer.source.kustomization import Reference, Role
+from deployer.source.snapshot import Entry, Kind, Leaves, Snapshot
+
+FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""What a kustomization may be called."""
+
+LARGEST: Final = 1024 * 1024
+"""Bytes of a kustomization; it is read by this process, which has no limits of its own."""
+
+_REMOTE: Final = re.compile(r"(?i)(https?|ssh|file|git|oci):|git::|gh:|[a-z][a-z0-9-]*@|(ssh\.)?github\.com[/:]")
+"""How those spellings begin that kustomize fetches before it looks for a folder of that name."""
+_MEANT_REMOTE: Final = re.compile(
+    r"(?i)\.git(/|\?|$)|\?(ref|version|timeout|submodules)=|^[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?/.*//"
+)
+"""What is no folder here, and looks like one of a repository elsewhere."""
+
+Known = MutableMapping[str, tuple[Reference, ...] | str]
+"""What was found in files, by role and hash; a text when they cannot be read, and why."""
+
+
+class Place(NamedTuple):
+    """A folder with a kustomization, or something with configurations of plugins."""
+
+    path: str
+    of: str | None = None
+    """The folder to which the paths in configurations are relative; None for a kustomization that is built."""
+
+
+class Node(NamedTuple):
+    digest: bytes
+    reads: tuple[str, ...]
+    leads_to: tuple[Place, ...]
+    findings: tuple[Finding, ...]
+
+
+class Question(NamedTuple):
+    """A file whose references are wanted."""
+
+    entry: Entry
+    plugins: bool
+
+    @property
+    def key(self) -> str:
+        return f"{'plugins' if self.plugins else 'kustomization'}:{self.entry.hash}"
+
+
+def reading_of(question: Question, text: bytes) -> tuple[Reference, ...] | str:
+    if len(text) > LARGEST:
+        return f"is larger than {LARGEST // 1024} KiB"
+    try:
+        return kustomization.of_plugins(text) if question.plugins else kustomization.of_kustomization(text)
+    except Unreadable as error:
+        return f"cannot be read: {error}"
+
+
+class Visit:
+    """One place on the walk: first it is looked for, then read, then followed."""
+
+    def __init__(self, snapshot: Snapshot, place: Place) -> None:
+        self.place = place
+        self._snapshot = snapshot
+        self._reads: dict[str, str] = {}
+        self._findings: list[Finding] = []
+        self._leads_to: list[Place] = []
+        self._file = ""
+        self._root = ""
+        self.question = self._look()
+
+    def node(self, readings: Known) -> Node:
+        """What is at the place, given what the files say."""
+        if self.question is not None:
+            found = readings[self.question.key]
+            if isinstance(found, str):
+                self._find(Fault.UNREADABLE, "", found)
+            else:
+                self._follow(found)
+        return Node(
+            _digest_of(self._reads, self.place),
+            tuple(path for path, content in self._reads.items() if content),
+            tuple(self._leads_to),
+            tuple(self._findings),
+        )
+
+    def _look(self) -> Question | None:
+        """The file to read; None, and a finding, where there is none."""
+        path, entry = self._arrive(self.place.path, "", self.place.path)
+        if entry is not None and entry.kind is Kind.FILE and self.place.of is not None:
+            self._file = path
+            return Question(entry, plugins=True)
+        if entry is None or entry.kind is not Kind.FOLDER:
+            if entry is not None or not self._findings:
+                self._find(Fault.NO_FOLDER if entry else Fault.MISSING, "", self.place.path)
+            return None
+        self._root = path
+        names = set(self._snapshot.children(path)).intersection(FILE_NAMES)
+        named = [self._arrive(posixpath.join(path, name), "", name, optional=True) for name in sorted(names)]
+        there = [(file, entry) for file, entry in named if entry is not None and entry.kind is Kind.FILE]
+        if len(there) != 1:
+            self._find(Fault.AMBIGUOUS if there else Fault.EMPTY, "", self.place.path)
+            return None
+        self._file, entry = there[0]
+        return Question(entry, plugins=False)
+
+    def _follow(self, references: Iterable[Reference]) -> None:
+        homes = [reference.path for reference in references if reference.role is Role.CHARTS]
+        for reference in references:
+            self._follow_one(reference, homes)
+
+    def _follow_one(self, reference: Reference, homes: list[str]) -> None:
+        if reference.role in _NO_PLACE:
+            self._find(_NO_PLACE[reference.role], reference.field, reference.path)
+        elif reference.role is Role.REMOTE:
+            if not any(self._is_there(posixpath.join(home, reference.unless)) for home in homes):
+                self._find(Fault.REMOTE, reference.field, reference.path)
+        elif _REMOTE.match(reference.path):
+            self._find(Fault.REMOTE, reference.field, reference.path)
+        else:
+            self._step_into(reference)
+
+    def _step_into(self, reference: Reference) -> None:
+        optional = reference.role is Role.CHARTS
+        path, entry = self._arrive(
+            posixpath.join(self._folder, reference.path), reference.field, reference.path, optional=optional
+        )
+        if entry is None:
+            return
+        if self.place.of is not None and reference.role not in (Role.FILE, Role.CHARTS) and self._is_kustomization:
+            self._leads_to.append(Place(path, self.place.of))
+        elif entry.kind is Kind.FOLDER and reference.role in (Role.FOLDER, Role.RESOURCE):
+            self._leads_to.append(Place(path))
+        elif reference.role is Role.PLUGIN:
+            if entry.kind is Kind.FOLDER:  # what another kustomization makes of them is not known before it is built
+                self._find(Fault.UNKNOWN, reference.field, reference.path)
+            self._leads_to.append(Place(path, self._folder))
+
+    @property
+    def _is_kustomization(self) -> bool:
+        return self.question is not None and not self.question.plugins
+
+    @property
+    def _folder(self) -> str:
+        """What the paths in the file are relative to."""
+        return self._root if self.place.of is None or self._is_kustomization else self.place.of
+
+    def _is_there(self, path: str) -> bool:
+        _, entry = self._arrive(posixpath.join(self._folder, path), "", path, optional=True)
+        return entry is not None
+
+    def _arrive(self, path: str, field: str, text: str, *, optional: bool = False) -> tuple[str, Entry | None]:
+        """Where a path really leads, noting all that is read on the way. Cleaned first and then through links, as
+        kustomize does it: `link/..` is not where the link leads.
+        """
+        clean = posixpath.normpath(path)
+        if text.startswith("/") or clean.startswith("../") or clean == ".." or "\0" in path:
+            self._find(Fault.LEAVES, field, text)
+            return clean, None
+        try:
+            found = self._snapshot.follow(clean)
+        except Leaves:
+            self._find(Fault.LEAVES, field, text)
+            return clean, None
+        for link in found.links:
+            self._note(link, self._snapshot.get(link))
+        if found.entry is None:
+            self._reads.setdefault(found.path, "")
+            if not optional:
+                self._find(Fault.REMOTE if _MEANT_REMOTE.search(text) else Fault.MISSING, field, text)
+        elif found.entry.kind is Kind.FILE or optional:
+            self._note(found.path, found.entry)
+        return found.path, found.entry
+
+    def _note(self, path: str, entry: Entry | None) -> None:
+        self._reads[path] = f"{entry.kind} {entry.hash}" if entry else ""
+
+    def _find(self, fault: Fault, field: str, text: str) -> None:
+        self._findings.append(Finding(fault, self._file, field, text))
+
+
+_NO_PLACE: Final = {Role.HELM: Fault.HELM, Role.FUNCTION: Fault.FUNCTION, Role.UNKNOWN: Fault.UNKNOWN}
+
+
+def _digest_of(reads: Mapping[str, str], place: Place) -> bytes:
+    """Over the place, what is read there and what is missing there."""
+    lines = [f"{place.path}\0{place.of}", *(f"{path}\0{content}" for path, content in sorted(reads.items()))]
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).digest()

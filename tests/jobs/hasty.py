@@ -1,0 +1,16 @@
+"""The worker process as the Procfile starts it, but for its leases: they end after two seconds, so that a test can wait
+for that."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from deployer import store
+from deployer.store.leases import Leases
+from jobs import worker
+
+LEASE_SECONDS = 2.0
+
+if __name__ == "__main__":
+    setattr(store, "Leases", partial(Leases, seconds=LEASE_SECONDS))  # noqa: B010 - not one of its public names
+    worker.main()

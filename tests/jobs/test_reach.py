@@ -1,0 +1,129 @@
+"""A merge deploys the environments that it changes something for, and leaves the others alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from deployer.model import Environment, EnvironmentKey, PrunePolicy, State, Trigger
+from deployer.planning import fingerprint, reached
+from tests import repositories
+from tests.examples import PRODUCTION, STAGING, environment
+from tests.jobs.world import World, config_map
+
+
+def deployed(world: World) -> None:
+    """Both environments run the first commit."""
+    world.plan(world.first)
+    for key in (STAGING, PRODUCTION):
+        world.deploy(key)
+        assert world.latest(key, world.first).state is State.SUCCEEDED
+
+
+def change(world: World, *names: str, text: str = "ahoy") -> str:
+    """Change something beside the named environments' overlays, or in them."""
+    files = {f"{name}/config.yaml": config_map(text) for name in names} or {"README.md": text}
+    return repositories.commit(world.repository, files)
+
+
+def queued(world: World, key: EnvironmentKey) -> list[str]:
+    return [deployment.commit for deployment in world.given.store.deployments.queued(key)]
+
+
+def test_only_the_environment_that_reads_what_changed_is_deployed(world: World) -> None:
+    deployed(world)
+    commit = change(world, "staging")
+    world.plan(commit)
+    assert queued(world, STAGING) == [commit]
+    assert queued(world, PRODUCTION) == []
+    assert world.given.store.deployments.latest(PRODUCTION, commit) is None
+
+
+def test_a_merge_that_reaches_none_has_no_status_and_is_on_record(world: World) -> None:
+    deployed(world)
+    told = len(world.posted())
+    commit = change(world)
+    delivery = world.deliver(commit)
+    world.plan(commit)
+    assert queued(world, STAGING) == queued(world, PRODUCTION) == []
+    assert len(world.posted()) == told
+    rows = [row for row in world.given.store.audit.rows() if row.fields.get("delivery") == delivery]
+    assert [(row.what, row.fields.get("environment")) for row in rows][-1] == ("skipped", None)
+    assert rows[-1].fields["reason"] == "changes nothing that an environment is deployed from"
+
+
+def test_what_a_failed_deployment_did_is_not_known_and_the_next_merge_reaches_it(world: World) -> None:
+    deployed(world)
+    broken = repositories.commit(world.repository, {"staging/config.yaml": "kind: [\n"})
+    world.plan(broken)
+    world.deploy(STAGING)
+    assert world.latest(STAGING, broken).state is State.FAILED
+    commit = change(world)
+    world.plan(commit)
+    assert queued(world, STAGING) == [commit]
+
+
+def test_a_merge_that_takes_back_one_that_is_on_its_way_reaches_it(world: World) -> None:
+    deployed(world)
+    world.plan(change(world, "staging"))
+    back = change(world, "staging", text="hello")
+    world.plan(back)
+    assert back in queued(world, STAGING)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == back
+
+
+def test_a_replay_goes_where_its_merge_went_although_nothing_differs(world: World) -> None:
+    delivery = world.deliver(world.first)
+    deployed(world)
+    world.clock.move(60)
+    world.plan(world.first, delivery=delivery)
+    assert [each.trigger for each in world.given.store.deployments.queued(STAGING)] == [Trigger.REPLAY]
+
+
+def test_settings_that_change_what_is_applied_count_too(world: World) -> None:
+    deployed(world)
+    found = world.given.settings.environment(STAGING)
+    (standing,) = world.given.store.environments.standings([STAGING], world.first)
+    assert standing.settled
+    assert standing.reads is not None
+    elsewhere = replace(found, namespace="elsewhere")
+    assert fingerprint(elsewhere, "x") != fingerprint(found, "x")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(environment(), cluster="other"),
+        replace(environment(), namespace="other"),
+        replace(environment(), overlay="other"),
+        replace(environment(), force_conflicts=not environment().force_conflicts),
+        replace(environment(), prune=PrunePolicy(protected=False)),
+        replace(environment(), service_account="shop/hands"),
+        replace(environment(), helm=True),
+    ],
+)
+def test_each_setting_that_is_applied_changes_the_fingerprint(other: Environment) -> None:
+    assert fingerprint(other, "x") != fingerprint(environment(), "x")
+
+
+def test_settings_that_only_say_when_to_look_do_not() -> None:
+    other = replace(environment(), rollout_timeout=7, drift_interval=7)
+    assert fingerprint(other, "x") == fingerprint(environment(), "x") != fingerprint(environment(), "y")
+
+
+@pytest.mark.parametrize(
+    ("settled", "before", "seen", "reaches"),
+    [
+        (True, "a", False, False),
+        (True, "b", False, True),
+        (True, None, False, True),
+        (False, "a", False, True),
+        (True, "a", True, True),
+    ],
+)
+def test_an_environment_is_left_alone_only_when_all_is_known_and_the_same(
+    settled: bool, before: str | None, seen: bool, reaches: bool
+) -> None:
+    assert reached("a", settled=settled, deployed=before, seen=seen) is reaches

@@ -1,0 +1,226 @@
+"""What an overlay reads: all of it, and nothing else. What it renders to is the judge."""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deployer.model import Permanent
+from deployer.source import kustomize
+from deployer.source.kustomize import Options
+from deployer.source.overlay import reads
+from deployer.source.readings import Readings
+from tests.source.trees import OVERLAY, Files, Trees, config_map
+
+FILE = f"{OVERLAY}/kustomization.yaml"
+PATCH = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {patched: 'yes'}\n"
+REPLACEMENT = "- source: {kind: ConfigMap, name: one, fieldPath: data.text}\n  targets: []\n"
+GENERATOR = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: built}\nfiles: [built.txt]\n"
+TRANSFORMER = "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: p}\npath: p.yaml\n"
+
+READ: Mapping[str, tuple[str, Files, set[str]]] = {
+    "resources": (
+        "resources: [a.yaml, sub]",
+        {"a.yaml": config_map("one"), "sub/kustomization.yaml": "", "sub/b": ""},
+        {"a.yaml", "sub/kustomization.yaml"},
+    ),
+    "components": (
+        "components: [c]",
+        {"c/kustomization.yml": "kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\n"},
+        {"c/kustomization.yml"},
+    ),
+    "patches": (
+        "resources: [a.yaml]\npatches: [{path: p.yaml}]",
+        {"a.yaml": config_map("one"), "p.yaml": PATCH},
+        {"a.yaml", "p.yaml"},
+    ),
+    "generators": (
+        "configMapGenerator: [{name: a, files: [k=t.txt], envs: [e.env]}]",
+        {"t.txt": "x", "e.env": "A=b"},
+        {"e.env", "t.txt"},
+    ),
+    "replacements": (
+        "resources: [a.yaml]\nreplacements: [{path: r.yaml}]",
+        {"a.yaml": config_map("one"), "r.yaml": REPLACEMENT},
+        {"a.yaml", "r.yaml"},
+    ),
+    "built-in generators": ("generators: [g.yaml]", {"g.yaml": GENERATOR, "built.txt": "x"}, {"built.txt", "g.yaml"}),
+    "built-in transformers": (
+        "resources: [a.yaml]\ntransformers: [t/t.yaml]",
+        {"a.yaml": config_map("one"), "t/t.yaml": TRANSFORMER, "p.yaml": PATCH},
+        {"a.yaml", "p.yaml", "t/t.yaml"},
+    ),
+    "configurations": (
+        "resources: [a.yaml]\nconfigurations: [c.yaml]",
+        {"a.yaml": config_map("one"), "c.yaml": "namePrefix: []\n"},
+        {"a.yaml", "c.yaml"},
+    ),
+    "crds and openapi": (
+        "crds: [c.json]\nopenapi: {path: s.json}",
+        {"c.json": "{}", "s.json": "{}"},
+        {"c.json", "s.json"},
+    ),
+    "charts": (
+        "helmGlobals: {chartHome: ../charts}",
+        {"../charts/a/Chart.yaml": "name: a", "../other": ""},
+        {"../charts"},
+    ),
+    "links": (
+        "resources: [link]",
+        {
+            "link": Path("../../real"),
+            "../../real/kustomization.yaml": "resources: [x.yaml]",
+            "../../real/x.yaml": Path("y.yaml"),
+            "../../real/y.yaml": config_map("one"),
+        },
+        {"../../real/kustomization.yaml", "../../real/x.yaml", "../../real/y.yaml", "link"},
+    ),
+}
+
+
+def inside(name: str) -> str:
+    return posixpath.normpath(f"{OVERLAY}/{name}")
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> Trees:
+    return Trees(tmp_path)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_each_field_is_followed_and_nothing_else_is_read(trees: Trees, name: str) -> None:
+    kustomization, files, expected = READ[name]
+    beside: Mapping[str, str] = {"unrelated/a.yaml": "", f"{OVERLAY}/unrelated.yaml": ""}
+    found = trees.reads(
+        {FILE: kustomization + "\n", **{inside(path): content for path, content in files.items()}, **beside}
+    )
+    assert found.paths == {FILE, *map(inside, expected)}
+    assert found.findings == ()
+
+
+def test_a_field_that_nobody_knows_makes_the_whole_repository_its_input(trees: Trees) -> None:
+    first = trees.reads({FILE: "\nsparkles: [a]\n", "elsewhere": "1"})
+    assert first.paths == {""}
+    assert trees.reads({"elsewhere": "2"}).digest != first.digest
+
+
+def test_so_do_configurations_out_of_a_folder_and_the_line_is_said(trees: Trees) -> None:
+    files = {FILE: "resources: [a.yaml]\ntransformers:\n- ../t\n", f"{OVERLAY}/a.yaml": config_map("one"),
+             "deploy/overlays/t/kustomization.yaml": "resources: [t.yaml]\n",
+             "deploy/overlays/t/t.yaml": "apiVersion: builtin\nkind: PrefixTransformer\nmetadata: {name: p}\n"
+             "prefix: pre-\nfieldSpecs: [{path: metadata/name}]\n"}  # fmt: skip
+    rendered = trees.render(files)
+    assert rendered.inputs.paths == {""}
+    assert b"name: pre-one" in rendered.manifests
+    assert rendered.notes == (f"{FILE}:3: transformers: '../t' cannot be followed",)
+
+
+def test_a_change_of_something_else_changes_nothing(trees: Trees) -> None:
+    files = {FILE: "resources: [../../base]\n", "deploy/base/kustomization.yaml": "resources: [a.yaml]\n",
+             "deploy/base/a.yaml": config_map("one"), "deploy/base/README": "1"}  # fmt: skip
+    first = trees.reads(files)
+    assert (
+        trees.reads({"deploy/base/README": "2", "deploy/overlays/other/kustomization.yaml": ""}).digest == first.digest
+    )
+    assert trees.reads({"deploy/base/a.yaml": config_map("two")}).digest != first.digest
+
+
+def test_what_is_missing_now_is_noticed_when_it_comes(trees: Trees) -> None:
+    first = trees.reads({FILE: "resources: [a.yaml]\n"})
+    assert trees.reads({f"{OVERLAY}/a.yaml": config_map("one")}).digest != first.digest
+
+
+def test_so_is_a_second_kustomization(trees: Trees) -> None:
+    first = trees.reads({FILE: "namespace: a\n"})
+    assert trees.reads({f"{OVERLAY}/Kustomization": "namespace: b\n"}).digest != first.digest
+
+
+def test_a_loop_ends(trees: Trees) -> None:
+    loop = {FILE: "resources: [../../base]\n", "deploy/base/kustomization.yaml": "resources: [../overlays/staging]\n"}
+    assert len(trees.reads(loop).paths) == 2
+    assert "cycle" in trees.refused({})
+
+
+def test_what_was_read_once_is_not_read_again(trees: Trees) -> None:
+    trees.reads({FILE: "resources: [../../base]\n", "deploy/base/kustomization.yaml": "resources: []\n"})
+    kept = trees.mirror.beside("readings")
+    assert len(Readings(kept)) == 2
+    before = kept.stat().st_mtime_ns
+    trees.reads({"deploy/overlays/other/kustomization.yaml": "resources: [../../base]\n", FILE: ""})
+    assert len(Readings(kept)) == 3
+    assert kept.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"edition":1,"readings":{"a":7}}', b'{"edition":1}', b"\xff"])
+def test_readings_that_were_spoiled_are_made_anew(trees: Trees, content: bytes) -> None:
+    files = {FILE: "resources: [a.yaml]\n", f"{OVERLAY}/a.yaml": config_map("one")}
+    expected = trees.reads(files)
+    trees.mirror.beside("readings").write_bytes(content)
+    assert trees.reads({}) == expected
+
+
+NAMES = ("one", "two", "three", "four")
+
+
+def patch(name: str, key: str) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{{key}: '1'}}\n"
+
+
+@st.composite
+def forests(draw: st.DrawFn) -> dict[str, str]:
+    """An overlay and what it is built on, with patches and generated maps, and files that nothing may name."""
+    folders = [OVERLAY, *draw(st.lists(st.sampled_from(["base", "deploy/part", "lib/x/y"]), unique=True))]
+    files: dict[str, str] = {}
+    for folder, below, name in zip(folders, [*folders[1:], None], NAMES, strict=False):
+        up = "../" * (folder.count("/") + 1)
+        fields = [f"resources: {[f'{name}.yaml', *([f'{up}{below}'] if below else [])]}"]
+        files[f"{folder}/{name}.yaml"] = config_map(name)
+        files[f"{folder}/unused-{name}.yaml"] = config_map("unused")
+        if draw(st.booleans()):
+            fields.append(f"patches: [{{path: {up}patches/{name}.yaml}}]")
+            files[f"patches/{name}.yaml"] = patch(name, "p")
+        if draw(st.booleans()):
+            fields.append(f"configMapGenerator: [{{name: made-{name}, files: [k=data/a.txt], envs: [data/a.env]}}]")
+            files |= {f"{folder}/data/a.txt": "1", f"{folder}/data/a.env": "A=1\n"}
+        if draw(st.booleans()):
+            fields.append("transformers: [t.yaml]")
+            files[f"{folder}/t.yaml"] = TRANSFORMER
+            files[f"{folder}/p.yaml"] = patch(name, "t")
+        files[f"{folder}/kustomization.yaml"] = "\n".join(fields) + "\n"
+    return files
+
+
+def changed(name: str, content: str) -> str:
+    if name.endswith("kustomization.yaml"):
+        return f"{content}namePrefix: p-\n"
+    return f"{content}B=2\n" if name.endswith(".env") else content.replace("'1'", "'2'").replace("'x'", "'y'") + "\n"
+
+
+@settings(max_examples=5, deadline=None)
+@given(files=forests(), data=st.data())
+def test_whatever_changes_what_is_rendered_is_read(files: dict[str, str], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        trees = Trees(Path(folder))
+        name = data.draw(st.sampled_from(sorted(files)))
+        one, two = trees.commit(files), trees.commit({name: changed(name, files[name])})
+        before, after = (reads(trees.mirror, commit, [OVERLAY])[OVERLAY] for commit in (one, two))
+        whole = [_rendered(trees, commit, [""], number) for number, commit in enumerate((one, two))]
+        assert whole[0] == _rendered(trees, one, sorted(before.paths), 2)
+        if whole[0] != whole[1]:
+            assert before.digest != after.digest
+        assert (before.digest != after.digest) == (name in before.paths)
+
+
+def _rendered(trees: Trees, commit: str, paths: list[str], number: int) -> bytes | str:
+    root = trees.folder / f"out-{number}"
+    trees.mirror.write(trees.mirror.snapshot(commit), paths, root)
+    try:
+        return kustomize.render(root, OVERLAY, options=Options(anywhere=True))
+    except Permanent as error:
+        return error.message
