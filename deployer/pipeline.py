@@ -16,9 +16,8 @@ from deployer.model import Action, Environment, Manifests, ObjectResult, Permane
 from deployer.planning import fingerprint
 from deployer.progress import Progress
 from deployer.settings import ClusterSettings
-from deployer.source import manifests
 from deployer.source.mirror import Mirror
-from deployer.source.overlay import render
+from deployer.source.overlay import parse, render
 from deployer.source.render_cache import RenderCache
 from deployer.store.leases import Lease
 
@@ -69,7 +68,7 @@ class Pipeline:
                 self.progress.say(f"{note}; the whole repository counts as what the overlay reads")
             if rendered.known:
                 self.progress.say("nothing that the overlay reads has changed: taken as it was rendered before")
-            return manifests.parse(rendered.manifests)
+            return parse(rendered, self.renders)
 
     def _apply(self, desired: Manifests, commit: str) -> tuple[ObjectResult, ...]:
         doing = f"{len(desired.objects)} objects to cluster {self.environment.cluster}"

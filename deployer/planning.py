@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
-from deployer.model import Deployment, Drift, Environment, Ignored, Merge, Receipt, State, Trigger
+from deployer.model import Deployment, Environment, Ignored, Merge, Receipt, State, Trigger
 
 AT_ONCE = timedelta(seconds=1)
 """A delivery that comes again within this time is the sender's stutter, not somebody's wish."""
@@ -32,6 +32,12 @@ def concerned(event: Merge, *, forge: str, environments: Iterable[Environment]) 
     return of_branch
 
 
+_UNWRITTEN = frozenset({"rollout_timeout", "drift", "drift_interval"})
+"""Settings that say when to look, and change nothing that is written."""
+
+_APPLIED = tuple(each.name for each in fields(Environment) if each.name not in _UNWRITTEN)
+
+
 def fingerprint(environment: Environment, inputs: str) -> str:
     """What an environment is deployed from, in a few digits: two that are the same make the same cluster.
 
@@ -39,8 +45,8 @@ def fingerprint(environment: Environment, inputs: str) -> str:
         environment: whatever of its settings changes what is applied, where, or with whose rights counts.
         inputs: digest of what its overlay reads.
     """
-    unwatched = replace(environment, rollout_timeout=0, drift=Drift.IGNORE, drift_interval=0)
-    return hashlib.sha256(f"{inputs} {unwatched!r}".encode()).hexdigest()
+    applied = [getattr(environment, name) for name in _APPLIED]
+    return hashlib.sha256(f"{inputs} {applied}".encode()).hexdigest()
 
 
 def reached(fingerprint: str, *, settled: bool, deployed: str | None, seen: bool) -> bool:

@@ -11,9 +11,8 @@ from deployer.cluster.plan import Plan, plan
 from deployer.cluster.resources import refuse_unsafe
 from deployer.model import Environment
 from deployer.settings import ClusterSettings
-from deployer.source import manifests
 from deployer.source.mirror import Mirror
-from deployer.source.overlay import render
+from deployer.source.overlay import parse, render
 from deployer.source.render_cache import RenderCache
 
 
@@ -32,7 +31,7 @@ def preview(
     Raises:
         Permanent, Temporary: as the stages of a deployment.
     """
-    desired = manifests.parse(render(environment, commit, mirror=mirror, cache=renders).manifests)
+    desired = parse(render(environment, commit, mirror=mirror, cache=renders), renders)
     refuse_unsafe(manifest.ref for manifest in desired.objects)
     with (
         connect(cluster, name=environment.cluster, service_account=environment.service_account) as connection,

@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 
 from deployer.forges import report
-from deployer.model import Deployment, Failure, ObjectResult, Place, Stage, StageRecord
+from deployer.model import Action, Deployment, Failure, ObjectResult, Place, Stage, StageRecord
 from deployer.store import Store
 
 Clock = Callable[[], datetime]
@@ -67,8 +67,11 @@ class Progress:
     def objects(self, results: Sequence[ObjectResult]) -> None:
         """Keep what happened to each object."""
         self._store.deployments.write_objects(self._deployment.id, results)
-        for result in results:
-            self.say(f"{result.ref}: {result.action}{f': {result.message}' if result.message else ''}")
+        told = [result for result in results if result.action is not Action.UNCHANGED or result.message]
+        lines = [f"{result.ref}: {result.action}{f': {result.message}' if result.message else ''}" for result in told]
+        if len(told) < len(results):
+            lines.append(f"{len(results) - len(told)} {'others ' if told else ''}unchanged")
+        self._store.deployments.log(self._deployment.id, *lines, at=self._clock())
 
     def _open(self, stage: Stage) -> StageRecord:
         records = self._store.deployments.stages(self._deployment.id)

@@ -7,6 +7,7 @@ a deployment, and a forge that is slow holds up no deployment.
 from __future__ import annotations
 
 import ctypes
+import gc
 import signal
 import sys
 from multiprocessing.process import BaseProcess
@@ -64,6 +65,12 @@ class Pool(WorkerPool):
         return self._reporter
 
 
+def settle_memory() -> None:
+    """Take what was imported out of the garbage collector's sight: it stays, and each job would search it anew."""
+    gc.collect()
+    gc.freeze()
+
+
 @click.command()
 @click.option("--workers", default=4, show_default=True, help="Merges and deployments at once, beside the reports.")
 def main(workers: int) -> None:
@@ -75,6 +82,7 @@ def main(workers: int) -> None:
         sys.exit(str(error))
     if not kustomize.has_no_network():
         log.warning("kustomize runs with this machine's network: unshare(1) is not there or not allowed")
+    settle_memory()
     Pool(workers=workers, redis=given.redis).start(logging_level="WARNING")
 
 

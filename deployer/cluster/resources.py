@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote
 
 from deployer.model import ObjectRef, Permanent, Stage
@@ -33,13 +34,14 @@ class Resource:
         Raises:
             Permanent: a part of it would escape its place in the path.
         """
-        parts = [group_path(self.api_version)]
-        if self.namespaced and namespace is not None:
-            parts += ["namespaces", _segment(namespace)]
-        parts.append(_segment(self.plural))
-        if name is not None:
-            parts.append(_segment(name))
-        return "/".join(parts)
+        return _path(self.api_version, namespace if self.namespaced else None, self.plural, name)
+
+
+@lru_cache(maxsize=16_384)  # each object's is asked for about ten times in one comparison
+def _path(api_version: str, namespace: str | None, plural: str, name: str | None) -> str:
+    within = [] if namespace is None else ["namespaces", _segment(namespace)]
+    named = [] if name is None else [_segment(name)]
+    return "/".join([group_path(api_version), *within, _segment(plural), *named])
 
 
 def group_path(api_version: str) -> str:

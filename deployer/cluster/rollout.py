@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from deployer.cluster import discovery, observe
+from deployer.cluster import discovery, identity, observe
 from deployer.cluster.connection import Connection
 from deployer.cluster.discovery import Kind, UnknownKind
 from deployer.cluster.health import Health, Judgement, judge, watched
@@ -162,20 +162,29 @@ class _Cluster:
         running = [each for each in workloads.values() if each.get("kind") != "Pod"]
         sets = self._listed(_REPLICA_SETS, namespace, deployments)
         listed = self._listed(_PODS, namespace, running)
-        troubles = {ref: trouble(each, replica_sets=sets, pods=listed) for ref, each in workloads.items()}
+        troubles = {}
+        for ref, each in workloads.items():
+            owned = sets.get(identity.uid(each), [])
+            uids = [identity.uid(each), *map(identity.uid, owned)]
+            pods = [pod for uid in uids for pod in listed.get(uid, ())]
+            troubles[ref] = trouble(each, replica_sets=owned, pods=pods)
         return {ref: why for ref, why in troubles.items() if why is not None}
 
-    def _listed(self, resource: Resource, namespace: str, owners: Sequence[Object]) -> list[Object]:
-        """What belongs to the owners, and perhaps more; nothing when listing is not allowed."""
+    def _listed(self, resource: Resource, namespace: str, owners: Sequence[Object]) -> dict[str, list[Object]]:
+        """What belongs to the owners, by the UID of whoever owns it; nothing when listing is not allowed."""
         if not owners:
-            return []
+            return {}
         try:
             found = observe.labelled(
                 self.connection, [(resource, namespace)], selector=selector(owners), threads=self.threads
             )
         except Permanent:
-            return []
-        return list(found.values())
+            return {}
+        by_owner: defaultdict[str, list[Object]] = defaultdict(list)
+        for content in found.values():
+            for owner in Reading(content).parts("metadata", "ownerReferences"):
+                by_owner[owner.text("uid")].append(content)
+        return by_owner
 
     def _binds_late(self, storage_class: str) -> bool:
         response = self.connection.request("GET", _CLASSES.path(None, storage_class))

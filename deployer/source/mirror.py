@@ -119,6 +119,8 @@ class Mirror:
             Temporary: it is not there, or the mirror is broken and cannot be repaired now.
         """
         check_commit(commit)
+        if not any(commit in pair for pair in self._verified):
+            self._objects.require(commit)
         return self._objects.snapshot(commit)
 
     def blobs(self, hashes: Iterable[str], *, most: int = 64 * process.MIB) -> dict[str, bytes]:

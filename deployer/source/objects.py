@@ -35,6 +35,9 @@ _LARGEST_TREES = 128 * process.MIB
 _BATCH = 16 * process.MIB
 """Bytes of files that are held in memory at once, unless a single one is larger."""
 
+_FEW = 1000
+"""Files that are read without asking for their sizes first, which takes a process of its own."""
+
 _HEADER = 100
 """Bytes, and some more, that git writes before and after an object."""
 
@@ -70,22 +73,22 @@ class Objects:
         chosen = self._chosen(snapshot, paths)
         links = _links(snapshot, chosen)
         files = _by_hash(chosen)
-        sizes = self._sizes(files)
         with self._writing(), private_folder(into):
             folder = Path(os.path.realpath(into))
             make_folders(folder, _folders(chosen))
-            for batch in _batches(sizes):
-                for path, content in self._contents(batch, files, sum(sizes[hash_] for hash_ in batch)):
-                    write_file(folder, path, content, executable=chosen[path].executable)
+            for path, content in self._contents(files):
+                write_file(folder, path, content, executable=chosen[path].executable)
             make_links(folder, links)
 
-    def _snapshot(self, commit: str) -> Snapshot:
-        doing = f"reading commit {commit}"
+    def require(self, commit: str) -> None:
+        """Make sure that a commit is here, which is asked before it is looked into. Raises as `Mirror.snapshot`."""
         (found,) = self._bare.objects(commit)
         if found is None:
-            raise self._temporary(doing, NOT_YET)
+            raise self._temporary(f"reading commit {commit}", NOT_YET)
         if found.type != "commit":
-            raise self._permanent(doing, f"this is a {found.type}, not a commit")
+            raise self._permanent(f"reading commit {commit}", f"this is a {found.type}, not a commit")
+
+    def _snapshot(self, commit: str) -> Snapshot:
         # Each tree once, however often it occurs: `ls-tree` would list a folder for each path that leads to it.
         listed = self._bare.read(
             "rev-list", "--no-walk", "--objects", "--no-object-names", "--filter=blob:none", commit, most=_LARGEST_TREES
@@ -95,7 +98,7 @@ class Objects:
         try:
             texts = self.blobs(link_hashes(trees), most=64 * process.MIB)
         except Odd as error:
-            raise self._permanent(doing, str(error)) from error
+            raise self._permanent(f"reading commit {commit}", str(error)) from error
         return Snapshot(root, trees, {hash_: os.fsdecode(text) for hash_, text in texts.items()})
 
     def _chosen(self, snapshot: Snapshot, paths: Iterable[str]) -> dict[str, Entry]:
@@ -115,10 +118,10 @@ class Objects:
             raise self._permanent(_EXTRACTING, f"it has no {names}; check the path in the settings")
         return chosen
 
-    def _sizes(self, files: Mapping[str, list[str]]) -> dict[str, int]:
-        """Bytes of each file by hash; refused if they are too many altogether, or no files."""
+    def _allowed(self, found: Mapping[str, tuple[str, int]], files: Mapping[str, list[str]]) -> dict[str, int]:
+        """Bytes of each file by hash, given type and size; refused if they are too many altogether, or no files."""
         sizes = {}
-        for hash_, (type_, size) in self._look_up(files).items():
+        for hash_, (type_, size) in found.items():
             if type_ != "blob":
                 raise refused(files[hash_][0], f"it is stored as a {type_}, not as a file")
             if size > LARGEST_FILE:
@@ -140,13 +143,29 @@ class Objects:
         rows = (line.split(" ") for line in answer.stdout.decode().splitlines())
         return {hash_: (type_, int(size)) for hash_, type_, size in rows}
 
-    def _contents(
-        self, hashes: Iterable[str], files: Mapping[str, list[str]], most: int
-    ) -> Iterator[tuple[str, memoryview]]:
-        """What stands in each file with one of these hashes, by its path."""
-        for hash_, item in self._read(hashes, most).items():
-            for path in files[hash_]:
-                yield path, item.content
+    def _contents(self, files: Mapping[str, list[str]]) -> Iterator[tuple[str, memoryview]]:
+        """What stands in each file, by its path: read in one go when that is little, else in as many as it takes."""
+        batches: Iterable[Mapping[str, _Object]]
+        if (few := self._few(files)) is not None:
+            batches = [few]
+        else:
+            sizes = self._allowed(self._look_up(files), files)
+            batches = (self._read(batch, sum(sizes[hash_] for hash_ in batch)) for batch in _batches(sizes))
+        for batch in batches:
+            for hash_, item in batch.items():
+                for path in files[hash_]:
+                    yield path, item.content
+
+    def _few(self, files: Mapping[str, list[str]]) -> dict[str, _Object] | None:
+        """All of the files, unless they are too many or too large to be read without a look at their sizes."""
+        if len(files) > _FEW:
+            return None
+        try:
+            found = self._read(files, _BATCH)
+        except Permanent:
+            return None
+        self._allowed({hash_: (item.type, len(item.content)) for hash_, item in found.items()}, files)
+        return found
 
     def _read(self, hashes: Iterable[str], most: int) -> dict[str, _Object]:
         """Objects that must be here, refused if they have more than `most` bytes together."""

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from deployer.model import Environment
-from deployer.source import cage, goyaml, graph, kustomize
+from deployer.model import Environment, Manifests
+from deployer.source import cage, goyaml, graph, kustomize, manifests
 from deployer.source.finding import Fault
 from deployer.source.graph import Inputs
 from deployer.source.mirror import Mirror
 from deployer.source.readings import Readings
 from deployer.source.render_cache import RenderCache
+
+_EDITION = 1
+"""Of how overlays are rendered and parsed; what another one has kept is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Rendered:
     inputs: Inputs
     known: bool
     """It was rendered before."""
+    key: str
+    """Under which it is kept, and what is made of it."""
     notes: tuple[str, ...] = ()
     """What people should know of how it was rendered."""
 
@@ -68,13 +73,31 @@ def render(environment: Environment, commit: str, *, mirror: Mirror, cache: Rend
     cage.refuse(inputs.findings, permission, lines=lines)
     notes = tuple(cage.said_of(finding, lines) for finding in inputs.findings if finding.fault is Fault.UNKNOWN)
     options = kustomize.Options(anywhere=not notes, network=inputs.remote, helm=inputs.helm)
-    key = hashlib.sha256(f"{inputs.digest} {overlay} {kustomize.version()} {options}".encode()).hexdigest()
+    key = _key(inputs.digest, overlay, kustomize.version(), options)
     known = None if inputs.remote else cache.get(key)
     if known is not None:
-        return Rendered(known, inputs, known=True, notes=notes)
-    manifests = _render(mirror, commit, overlay, inputs, options)
-    cache.put(key, manifests)
-    return Rendered(manifests, inputs, known=False, notes=notes)
+        return Rendered(known, inputs, known=True, key=key, notes=notes)
+    rendered = _render(mirror, commit, overlay, inputs, options)
+    cache.put(key, rendered)
+    return Rendered(rendered, inputs, known=False, key=key, notes=notes)
+
+
+def parse(rendered: Rendered, cache: RenderCache) -> Manifests:
+    """The objects of an overlay; those of one that was rendered before were mostly parsed before, too.
+
+    Raises:
+        Permanent: as `manifests.parse`.
+    """
+    key = _key("objects", rendered.key)
+    if rendered.known and (packed := cache.get(key)) is not None:
+        return manifests.unpack(packed)
+    parsed = manifests.parse(rendered.manifests)
+    cache.put(key, manifests.pack(parsed))
+    return parsed
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(" ".join(map(str, (_EDITION, *parts))).encode()).hexdigest()
 
 
 def _render(mirror: Mirror, commit: str, overlay: str, inputs: Inputs, options: kustomize.Options) -> bytes:

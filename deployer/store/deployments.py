@@ -199,11 +199,11 @@ class Deployments:
         records = [read_stage(written) for written in self._redis.hvals(names.stages(deployment_id))]
         return tuple(sorted(records, key=lambda record: record.started_at))
 
-    def log(self, deployment_id: str, line: str, *, at: datetime) -> None:
-        """Add one line to what `deployer log` shows. It must hold no secret."""
+    def log(self, deployment_id: str, *lines: str, at: datetime) -> None:
+        """Add lines, at least one, to what `deployer log` shows. They must hold no secret."""
         name = names.log(deployment_id)
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.rpush(name, f"{write_time(at)} {line}")
+            pipe.rpush(name, *(f"{write_time(at)} {line}" for line in lines))
             pipe.ltrim(name, -LOG_LINES, -1)
             pipe.execute()
 

@@ -23,6 +23,7 @@ from jobs.deploy import deploy_with
 from jobs.merge import plan_owed
 from jobs.queue import Queues
 from jobs.resources import Resources
+from jobs.worker import settle_memory
 from tests import repositories
 from tests.bench.apply import manifests
 from tests.bench.machine import verdict
@@ -37,7 +38,8 @@ STAGING = EnvironmentKey("github", SHOP, "staging")
 
 
 def measure(folder: Path) -> Iterator[str]:
-    """Both, one after the other."""
+    """Both, one after the other, in a process that is prepared as a worker is."""
+    settle_memory()
     with ValkeyServer(appendonly="yes") as valkey, Redis.from_url(f"{valkey.connection_url}/0") as redis:
         yield from _planning(folder / "planning", redis)
         redis.flushall()
