@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deployer.source.finding import Fault, Finding
-from deployer.source.node import Known, Node, Place, Question, Visit, reading_of
+from deployer.source.node import Node, Place, Question, Reading, Visit, reading_of
 from deployer.source.snapshot import Snapshot
 
 Read = Callable[[Iterable[str]], Mapping[str, bytes]]
@@ -28,6 +28,8 @@ class Inputs:
     paths: frozenset[str]
     """Files, links and folders with all that is in them, relative to the root; the root itself is the empty path."""
     findings: tuple[Finding, ...]
+    watched: Mapping[str, str] = field(repr=False)
+    """All that was looked at, by path, and how it was: as long as it is the same, so is the rest of this."""
 
     @property
     def remote(self) -> bool:
@@ -40,28 +42,25 @@ class Inputs:
         return any(finding.fault is Fault.HELM for finding in self.findings)
 
 
-def inputs(
-    snapshot: Snapshot, overlays: Iterable[str], *, read: Read, readings: Known | None = None
-) -> dict[str, Inputs]:
+def inputs(snapshot: Snapshot, overlays: Iterable[str], *, read: Read) -> dict[str, Inputs]:
     """What each overlay reads.
 
     Args:
         snapshot: the commit's tree.
         overlays: folders, relative to the root.
         read: how to get at files; asked once for each wave.
-        readings: what is known of files already, whatever commit it is from; gets what is found now.
     """
-    walk = _Walk(snapshot, read, {} if readings is None else readings)
+    walk = _Walk(snapshot, read)
     places = {overlay: Place(posixpath.normpath(overlay)) for overlay in overlays}
     walk.visit(places.values())
     return {overlay: walk.inputs(place) for overlay, place in places.items()}
 
 
 class _Walk:
-    def __init__(self, snapshot: Snapshot, read: Read, readings: Known) -> None:
+    def __init__(self, snapshot: Snapshot, read: Read) -> None:
         self._snapshot = snapshot
         self._read = read
-        self._readings = readings
+        self._readings: dict[Question, Reading] = {}
         self._nodes: dict[Place, Node] = {}
 
     def visit(self, places: Iterable[Place]) -> None:
@@ -77,9 +76,11 @@ class _Walk:
         nodes = [self._nodes[each] for each in self._reach(place)]
         findings = tuple(dict.fromkeys(finding for node in nodes for finding in node.findings))
         if any(finding.fault is Fault.UNKNOWN for finding in findings):
-            return Inputs(_digest([place.path.encode(), self._snapshot.tree.encode()]), frozenset({""}), findings)
+            everything = {"": self._snapshot.state("")}
+            return Inputs(_digest([f"{place.path} {everything}".encode()]), frozenset(everything), findings, everything)
         paths = frozenset(path for node in nodes for path in node.reads)
-        return Inputs(_digest(sorted(node.digest for node in nodes)), paths, findings)
+        watched = {path: state for node in nodes for path, state in node.watched.items()}
+        return Inputs(_digest(sorted(node.digest for node in nodes)), paths, findings, watched)
 
     def _reach(self, place: Place) -> list[Place]:
         reached = {place: None}
@@ -93,10 +94,9 @@ class _Walk:
 
     def _learn(self, questions: Iterable[Question]) -> None:
         """Read the files of which nothing is known yet."""
-        asked = {question.key: question for question in questions if question.key not in self._readings}
-        texts = self._read({question.entry.hash for question in asked.values()})
-        for key, question in asked.items():
-            self._readings[key] = reading_of(question, texts[question.entry.hash])
+        asked = set(questions) - self._readings.keys()
+        texts = self._read({question.hash for question in asked})
+        self._readings |= {question: reading_of(question, texts[question.hash]) for question in asked}
 
 
 def _digest(parts: Iterable[bytes]) -> str:

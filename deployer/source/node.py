@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from deployer.source import kustomization
@@ -31,8 +31,8 @@ _MEANT_REMOTE: Final = re.compile(
 )
 """What is no folder here, and looks like one of a repository elsewhere."""
 
-Known = MutableMapping[str, tuple[Reference, ...] | str]
-"""What was found in files, by role and hash; a text when they cannot be read, and why."""
+Reading = tuple[Reference, ...] | str
+"""What a file names; a text when it cannot be read, and why."""
 
 
 class Place(NamedTuple):
@@ -46,6 +46,8 @@ class Place(NamedTuple):
 class Node(NamedTuple):
     digest: bytes
     reads: tuple[str, ...]
+    watched: Mapping[str, str]
+    """What else could change it: the folder as a whole stands for all that is in it."""
     leads_to: tuple[Place, ...]
     findings: tuple[Finding, ...]
 
@@ -53,15 +55,11 @@ class Node(NamedTuple):
 class Question(NamedTuple):
     """A file whose references are wanted."""
 
-    entry: Entry
+    hash: str
     plugins: bool
 
-    @property
-    def key(self) -> str:
-        return f"{'plugins' if self.plugins else 'kustomization'}:{self.entry.hash}"
 
-
-def reading_of(question: Question, text: bytes) -> tuple[Reference, ...] | str:
+def reading_of(question: Question, text: bytes) -> Reading:
     if len(text) > LARGEST:
         return f"is larger than {LARGEST // 1024} KiB"
     try:
@@ -83,10 +81,10 @@ class Visit:
         self._root = ""
         self.question = self._look()
 
-    def node(self, readings: Known) -> Node:
+    def node(self, readings: Mapping[Question, Reading]) -> Node:
         """What is at the place, given what the files say."""
         if self.question is not None:
-            found = readings[self.question.key]
+            found = readings[self.question]
             if isinstance(found, str):
                 self._find(Fault.UNREADABLE, "", found)
             else:
@@ -94,16 +92,23 @@ class Visit:
         return Node(
             _digest_of(self._reads, self.place),
             tuple(path for path, content in self._reads.items() if content),
+            self._watched(),
             tuple(self._leads_to),
             tuple(self._findings),
         )
+
+    def _watched(self) -> dict[str, str]:
+        if not self._root:
+            return self._reads
+        outside = {path: state for path, state in self._reads.items() if not path.startswith(f"{self._root}/")}
+        return {**outside, self._root: self._snapshot.state(self._root)}
 
     def _look(self) -> Question | None:
         """The file to read; None, and a finding, where there is none."""
         path, entry = self._arrive(self.place.path, "", self.place.path)
         if entry is not None and entry.kind is Kind.FILE and self.place.of is not None:
             self._file = path
-            return Question(entry, plugins=True)
+            return Question(entry.hash, plugins=True)
         if entry is None or entry.kind is not Kind.FOLDER:
             if entry is not None or not self._findings:
                 self._find(Fault.NO_FOLDER if entry else Fault.MISSING, "", self.place.path)
@@ -116,7 +121,7 @@ class Visit:
             self._find(Fault.AMBIGUOUS if there else Fault.EMPTY, "", self.place.path)
             return None
         self._file, entry = there[0]
-        return Question(entry, plugins=False)
+        return Question(entry.hash, plugins=False)
 
     def _follow(self, references: Iterable[Reference]) -> None:
         homes = [reference.path for reference in references if reference.role is Role.CHARTS]
@@ -177,17 +182,17 @@ class Visit:
             self._find(Fault.LEAVES, field, text)
             return clean, None
         for link in found.links:
-            self._note(link, self._snapshot.get(link))
+            self._note(link)
         if found.entry is None:
             self._reads.setdefault(found.path, "")
             if not optional:
                 self._find(Fault.REMOTE if _MEANT_REMOTE.search(text) else Fault.MISSING, field, text)
         elif found.entry.kind is Kind.FILE or optional:
-            self._note(found.path, found.entry)
+            self._note(found.path)
         return found.path, found.entry
 
-    def _note(self, path: str, entry: Entry | None) -> None:
-        self._reads[path] = f"{entry.kind} {entry.hash}" if entry else ""
+    def _note(self, path: str) -> None:
+        self._reads[path] = self._snapshot.state(path)
 
     def _find(self, fault: Fault, field: str, text: str) -> None:
         self._findings.append(Finding(fault, self._file, field, text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,8 @@ from deployer.model import Environment, Manifests
 from deployer.source import cage, goyaml, graph, kustomize, manifests
 from deployer.source.finding import Fault
 from deployer.source.graph import Inputs
+from deployer.source.known_inputs import KnownInputs
 from deployer.source.mirror import Mirror
-from deployer.source.readings import Readings
 from deployer.source.render_cache import RenderCache
 
 _EDITION = 1
@@ -40,16 +40,20 @@ class Rendered:
     """What people should know of how it was rendered."""
 
 
-def reads(mirror: Mirror, commit: str, overlays: Iterable[str]) -> Mapping[str, Inputs]:
+def reads(mirror: Mirror, commit: str, overlays: Collection[str]) -> Mapping[str, Inputs]:
     """What each overlay reads at a commit that the mirror has verified, by overlay.
 
     Raises:
         Permanent: the tree is one that git would not write.
         Temporary: the commit is not in the mirror, or the mirror cannot be repaired.
     """
-    readings = Readings(mirror.beside("readings"))
-    found = graph.inputs(mirror.snapshot(commit), overlays, read=mirror.blobs, readings=readings)
-    readings.save()
+    snapshot, known = mirror.snapshot(commit), KnownInputs(mirror.beside("inputs"))
+    before = known.of(snapshot)
+    found = {overlay: inputs for overlay in overlays if (inputs := before.get(overlay)) is not None}
+    for overlay, inputs in graph.inputs(snapshot, set(overlays) - found.keys(), read=mirror.blobs).items():
+        known.learn(overlay, inputs)
+        found[overlay] = inputs
+    known.save()
     return found
 
 

@@ -117,6 +117,11 @@ class Snapshot:
             entry = self._inside(entry).get(name)
         return entry
 
+    def state(self, path: str) -> str:
+        """What stands at a path in one line, which differs when anything in it differs; empty when nothing does."""
+        entry = self.get(path)
+        return f"{entry.kind} {entry.hash}" if entry else ""
+
     def children(self, path: str) -> tuple[str, ...]:
         """The names in a folder; none in anything else."""
         entry = self.get(path)

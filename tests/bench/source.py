@@ -62,7 +62,7 @@ def _planning(folder: Path, redis: Redis) -> Iterator[str]:
         if what == "cold":
             mirror = given.mirror(given.settings.environments[0])
             mirror.fetch("main")
-            mirror.beside("readings").unlink()
+            mirror.beside("inputs").unlink()
         with RecordingForge() as forge:
             World(given, Clock(), repository, forge, commit).deliver(commit)
         began = time.perf_counter()

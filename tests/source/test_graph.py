@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import posixpath
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployer.model import Permanent
-from deployer.source import kustomize
+from deployer.source import graph, kustomize
+from deployer.source.graph import Inputs
 from deployer.source.kustomize import Options
 from deployer.source.overlay import reads
-from deployer.source.readings import Readings
+from deployer.source.snapshot import Snapshot
+from tests import repositories
 from tests.source.trees import OVERLAY, Files, Trees, config_map
 
 FILE = f"{OVERLAY}/kustomization.yaml"
@@ -147,21 +151,56 @@ def test_a_loop_ends(trees: Trees) -> None:
     assert "cycle" in trees.refused({})
 
 
-def test_what_was_read_once_is_not_read_again(trees: Trees) -> None:
-    trees.reads({FILE: "resources: [../../base]\n", "deploy/base/kustomization.yaml": "resources: []\n"})
-    kept = trees.mirror.beside("readings")
-    assert len(Readings(kept)) == 2
-    before = kept.stat().st_mtime_ns
-    trees.reads({"deploy/overlays/other/kustomization.yaml": "resources: [../../base]\n", FILE: ""})
-    assert len(Readings(kept)) == 3
-    assert kept.stat().st_mtime_ns > before
+def test_what_is_known_is_not_looked_up_again(trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "deploy/overlays/other"
+    files = {FILE: "resources: [../../base]\n", f"{other}/kustomization.yaml": "resources: [../../base]\n",
+             "deploy/base/kustomization.yaml": "resources: [a.yaml]\n",
+             "deploy/base/a.yaml": config_map("one")}  # fmt: skip
+    commit = trees.commit(files)
+    first = reads(trees.mirror, commit, [OVERLAY, other])
+    walked: list[str] = []
+    walk = graph.inputs
+
+    def spy(snapshot: Snapshot, overlays: Iterable[str], **rest: Any) -> dict[str, Inputs]:
+        walked.extend(overlays := list(overlays))
+        return walk(snapshot, overlays, **rest)
+
+    monkeypatch.setattr(graph, "inputs", spy)
+    assert reads(trees.mirror, trees.commit({"README": "2"}), [OVERLAY, other]) == first
+    assert walked == []
+    trees.reads({f"{other}/new.yaml": "", "README": "3"}, other)
+    assert walked == [other]
+    after = reads(trees.mirror, trees.commit({"deploy/base/a.yaml": config_map("two")}), [OVERLAY, other])
+    assert sorted(walked) == sorted([other, OVERLAY, other])
+    assert all(after[each].digest != first[each].digest for each in after)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"edition":1,"readings":{"a":7}}', b'{"edition":1}', b"\xff"])
-def test_readings_that_were_spoiled_are_made_anew(trees: Trees, content: bytes) -> None:
+def test_a_folder_that_becomes_a_link_is_walked_anew(trees: Trees) -> None:
+    first = trees.reads({FILE: "resources: [../../base]\n", "deploy/base/kustomization.yaml": "resources: []\n",
+                         "real/kustomization.yaml": "resources: []\n"})  # fmt: skip
+    shutil.rmtree(trees.repository / "deploy" / "base")
+    after = trees.reads({"deploy/base": Path("../real")})
+    assert "real/kustomization.yaml" in after.paths
+    assert after.digest != first.digest
+
+
+def test_what_led_out_is_looked_at_each_time(trees: Trees) -> None:
+    refused: Files = {FILE: "resources: [../../link]\n", "deploy/link": Path("../../elsewhere")}
+    assert "leads out of the repository" in trees.refused(refused)
+    repositories.commit(trees.repository, {"deploy/link": None})
+    repositories.commit(trees.repository, {"real/kustomization.yaml": "", "deploy/link": Path("../real")})
+    assert trees.reads({}).findings == ()
+
+
+SPOILED = (b"", b"{", b"[]", b'{"edition":1}', b"\xff", b'{"edition":1,"overlays":{"deploy/overlays/staging":7}}',
+           b'{"edition":1,"overlays":{"deploy/overlays/staging":["a",["b"],[["no fault"]],{}]}}')  # fmt: skip
+
+
+@pytest.mark.parametrize("content", SPOILED)
+def test_a_file_that_was_spoiled_is_made_anew(trees: Trees, content: bytes) -> None:
     files = {FILE: "resources: [a.yaml]\n", f"{OVERLAY}/a.yaml": config_map("one")}
     expected = trees.reads(files)
-    trees.mirror.beside("readings").write_bytes(content)
+    trees.mirror.beside("inputs").write_bytes(content)
     assert trees.reads({}) == expected
 
 
