@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import signal
 import sys
 from multiprocessing.process import BaseProcess
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 
 WORKING = (MERGES, DEPLOYMENTS)
 REPORTING = (REPORTS,)
+_LATER = 10
+"""By how much the reports leave the processor to the deployments that they are about."""
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
 
 
@@ -43,6 +46,8 @@ class PoolWorker(Worker):
         """Work until told to stop, or until the process that started this one has ended (Linux)."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if self.queue_names() == list(REPORTING):
+            os.nice(_LATER)
         return bool(super().work(*args, **options))
 
 

@@ -65,7 +65,9 @@ class Mirror:
         """
         check_branch(branch)
         self._verified.clear()
-        return self._bare.fetch(branch)
+        tip = self._bare.fetch(branch)
+        self._verified.add((tip, branch))
+        return tip
 
     def verify(self, commit: str, *, branch: str) -> None:
         """Make sure that `branch`, as last fetched, contains `commit`.
