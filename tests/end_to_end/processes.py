@@ -66,7 +66,7 @@ def running(folder: Path, settings: Mapping[str, object], *, redis_url: str, **s
         yield deployer
 
 
-def eventually(probe: Callable[[], T], *, seconds: float = 30, otherwise: Callable[[], str] = str) -> T:
+def eventually(probe: Callable[[], T | None], *, seconds: float = 30, otherwise: Callable[[], str] = str) -> T:
     """The first true answer of `probe`; fails with what `otherwise` says when there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
