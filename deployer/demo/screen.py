@@ -39,7 +39,7 @@ def journey(title: str, commit: str, rows: Sequence[Row], *, seconds: float) -> 
     """A merge on its way through its environments."""
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     for column in ("environment", *STAGES, "commit", ""):
-        table.add_column(str(column), header_style="dim", no_wrap=True)
+        table.add_column(str(column), header_style="dim", no_wrap=bool(column))  # what happened may take several lines
     for row in rows:
         table.add_row(row.environment, *(_stage(row, stage) for stage in STAGES), _check(row.check), _summary(row))
     return Group(
