@@ -167,7 +167,7 @@ def replay(forge: str, delivery: str) -> None:
         if recorded is None:
             raise click.ClickException(f"no delivery {delivery} of {forge} on record; they are kept for 30 days")
         again = replace(recorded, received_at=given.clock())
-        given.store.arrivals.take(again, owed=True, what="replayed", actor=_user())
+        given.store.arrivals.take(again, owed=True, what="replayed", again_by=_user(), actor=_user())
         given.queues.plan()
         click.echo("planned again; see: deployer audit, deployer status")
 

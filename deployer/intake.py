@@ -23,6 +23,8 @@ class Request:
     delivery: str | None = None
     actor: str | None = None
     title: str | None = None
+    note: str | None = None
+    """What else there is to know about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,11 @@ class Intake:
             somebody asked for by name does not join one that is applied and only waited for: it supersedes that.
         """
         asked = self._deployment(request)
-        accepted = self.store.deployments.queue(asked, anew=request.trigger in ASKED)
-        self._audit("queued" if accepted.id == asked.id else "joined", accepted, request)
+        accepted = self.store.deployments.queue(asked, anew=request.trigger in ASKED, note=request.note)
+        if accepted.id != asked.id:
+            self._audit_joined(accepted, request)
+        elif request.note:
+            self.store.deployments.log(accepted.id, request.note, at=self.clock())
         self.queues.report(request.key, request.commit)
         return accepted
 
@@ -52,10 +57,11 @@ class Intake:
         One of the same commit that has not ended yet is left to whoever runs it.
         """
         ended = replace(self._deployment(request), state=state, summary=reason, finished_at=self.clock())
-        accepted = self.store.deployments.queue(ended)
-        self._audit(state.value if accepted.id == ended.id else "joined", accepted, request, reason=reason)
+        accepted = self.store.deployments.queue(ended, note=reason)
         if accepted.id == ended.id:
             self.queues.report(request.key, request.commit)
+        else:
+            self._audit_joined(accepted, request, reason=reason)
 
     def _deployment(self, request: Request) -> Deployment:
         return Deployment(
@@ -71,9 +77,9 @@ class Intake:
             title=request.title,
         )
 
-    def _audit(self, what: str, deployment: Deployment, request: Request, *, reason: str | None = None) -> None:
+    def _audit_joined(self, deployment: Deployment, request: Request, *, reason: str | None = None) -> None:
         self.store.audit.add(
-            what,
+            "joined",
             at=self.clock(),
             forge=request.key.forge,
             repository=request.key.repository,

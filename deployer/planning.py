@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
-from deployer.model import Deployment, Environment, Ignored, Merge, Receipt, State, Trigger
+from deployer.model import Deployment, Environment, Ignored, Merge, Receipt, Trigger
 
 AT_ONCE = timedelta(seconds=1)
 """A delivery that comes again within this time is the sender's stutter, not somebody's wish."""
@@ -69,6 +69,8 @@ class Skip:
     """Nothing is to be done for an environment, and why."""
 
     reason: str
+    asked: bool = False
+    """Somebody asked for it again and is to read on the commit why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Known:
     """A commit further along the branch that the environment runs or was told to run."""
     last: Deployment | None
     """The newest deployment of the merged commit to this environment."""
+    current: bool = True
+    """`last` is what began last in the environment, and not something else after it."""
     is_tip: bool = True
     """The branch ends with the merged commit."""
     rolled_back: bool = False
@@ -92,26 +96,30 @@ def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | S
 
     A deployment that has not ended is joined, so it may go ahead here. After the end, another delivery of the same
     commit changes nothing, unless the environment runs something else by now; the same delivery again is a replay. An
-    older commit never replaces a newer one.
+    older commit never replaces a newer one, and whoever asked for that is told.
     """
+    replay = known.last is not None and receipt is not None and replayed(receipt, known.last)
     if known.ahead is not None:
-        return Skip(f"older than what is deployed ({known.ahead[:12]})")
+        return Skip(_older(known.ahead), asked=replay)
     if known.last is None or not known.last.state.final:
         return Trigger.MERGE
-    if receipt is not None and _replayed(receipt, known.last):
+    if replay:
         return Trigger.REPLAY
     return _again(commit, known=known, last=known.last)
 
 
 def _again(commit: str, *, known: Known, last: Deployment) -> Trigger | Skip:
-    """Whether another delivery of a commit whose deployment has ended deploys it again: if a forced push went back."""
+    """Whether another delivery of a commit whose deployment has ended deploys it again.
+
+    It does when the branch ends with it and something else began after it: a forced push went back to it.
+    """
+    if known.is_tip and not known.current and not known.rolled_back:
+        return Trigger.MERGE
     if known.deployed == commit:
         return Skip("already deployed")
     if known.rolled_back:
         return Skip("rolled back; a new merge or a replay goes ahead again")
-    if last.state is State.FAILED or not known.is_tip:
-        return Skip(f"already ended: {last.summary}")
-    return Trigger.MERGE
+    return Skip(f"already ended: {last.summary}")
 
 
 def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]) -> Deployment:
@@ -131,9 +139,27 @@ def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]
     return chosen
 
 
-def _replayed(receipt: Receipt, last: Deployment) -> bool:
-    came_again = receipt.times > 1 and receipt.last_at - receipt.first_at > AT_ONCE
-    return came_again and last.finished_at is not None and receipt.last_at > last.finished_at
+def replayed(receipt: Receipt, last: Deployment) -> bool:
+    """Whether a delivery was sent again because somebody asked for that, and not by itself.
+
+    What comes before the deployment has ended joins it. After that only what the same sender sent before counts, and
+    neither forge does that by itself once it has our answer, whatever the answer was:
+
+    - GitHub never does: https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries
+    - GitLab's `WebHookService` takes every HTTP error and timeout for the end; only a job that was broken off runs
+      again, and nothing in its request tells it from a resent one: the one case that is taken for somebody's wish.
+      https://docs.gitlab.com/user/project/integrations/webhooks/
+
+    So what is left to tell apart is a stutter on the way, such as a proxy's.
+
+    Args:
+        receipt: of the delivery.
+        last: the newest deployment of its commit to the environment.
+    """
+    if last.finished_at is None or receipt.last_at <= last.finished_at:
+        return False
+    before = max(receipt.first_at, last.created_at)
+    return receipt.by is not None or (receipt.times > 1 and receipt.last_at - before > AT_ONCE)
 
 
 def overtaken(deployment: Deployment, *, runs: Iterable[str], ahead: Callable[[str, str], bool]) -> str | None:
@@ -147,6 +173,8 @@ def overtaken(deployment: Deployment, *, runs: Iterable[str], ahead: Callable[[s
     if deployment.trigger is Trigger.ROLLBACK:
         return None
     further = next((commit for commit in runs if ahead(commit, deployment.commit)), None)
-    if further is None:
-        return None
-    return f"older than what is deployed ({further[:12]}); to go back: deployer deploy --commit … --allow-rollback"
+    return _older(further) if further is not None else None
+
+
+def _older(further: str) -> str:
+    return f"older than what is deployed ({further[:12]}); to go back: deployer deploy … --commit … --allow-rollback"

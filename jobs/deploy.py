@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -129,11 +129,12 @@ class Turn:
     def _supersede(self, there: list[Deployment], chosen: Deployment) -> None:
         for deployment in there:
             if deployment.id != chosen.id:
-                self._finish(deployment, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
+                superseded = replace(deployment, superseded_by=chosen.id)
+                self._finish(superseded, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
 
     def _deploy(self, chosen: Deployment, mirror: Mirror) -> None:
         branch = self.environment.branch
-        runs = self.given.store.environments.get(self.environment.key).commits
+        runs = self._runs(chosen)
         if not all(mirror.has(commit) for commit in runs):
             mirror.fetch(branch)  # unless a forced push took it away, we have it then
         if reason := overtaken(chosen, runs=runs, ahead=partial(mirror.is_ahead, branch=branch)):
@@ -147,6 +148,13 @@ class Turn:
         self.given.store.environments.begin(chosen, lease=self.lease)
         self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY, lease=self.lease)
         self._apply(chosen, mirror)
+
+    def _runs(self, chosen: Deployment) -> tuple[str, ...]:
+        """What the environment runs or was told to run, and the last commit of its branch that left it alone."""
+        environments, key = self.given.store.environments, self.environment.key
+        state = environments.get(key)
+        planned = environments.planned(key.forge, key.repository, self.environment.branch)
+        return (*state.commits, planned) if planned and state.deployed != chosen.commit else state.commits
 
     def _supersede_rollouts(self, chosen: Deployment) -> None:
         for deployment in self.given.store.deployments.queued(self.environment.key):

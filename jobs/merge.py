@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -19,12 +19,13 @@ from deployer.model import (
     Ignored,
     Merge,
     Permanent,
+    Receipt,
     Stage,
     State,
     Temporary,
     Trigger,
 )
-from deployer.planning import Known, concerned, decide, fingerprint, reached
+from deployer.planning import Known, concerned, decide, fingerprint, reached, replayed
 from deployer.retries import DEPLOYMENTS
 from deployer.settings import SettingsError
 from deployer.source.mirror import Mirror
@@ -35,13 +36,17 @@ from jobs.resources import Resources, resources
 
 log = structlog.get_logger()
 
-CLAIM = timedelta(minutes=3)
-"""How long a delivery is left to the worker that plans it. A fetch may take two minutes."""
+CLAIM = timedelta(seconds=30)
+"""How long a delivery is left to the worker that plans it, before somebody else looks whether that one is alive."""
 
 
 def plan() -> None:
     """Plan all deliveries that are owed, and see to it that their deployments are run."""
-    given = resources()
+    plan_with(resources())
+
+
+def plan_with(given: Resources) -> None:
+    """Plan all deliveries that are owed with given resources, and deploy to the first environment."""
     keys = plan_owed(given)
     for key in keys[1:]:
         given.queues.deploy(key)
@@ -59,12 +64,18 @@ def plan_owed(given: Resources) -> list[EnvironmentKey]:
     found: dict[EnvironmentKey, None] = {}
     while claimed := given.store.deliveries.claim(at=given.clock(), until=given.clock() + CLAIM):
         try:
-            found |= dict.fromkeys(plan_delivery(given, *claimed))
+            found |= dict.fromkeys(_plan_claimed(given, *claimed))
         except (RedisError, JobTimeoutException):
             raise  # nothing can be written down now, or this job's time is up: what is owed is due again in a while
         except Exception:
             _give_up(given, *claimed)  # one delivery that we cannot cope with must not hold up the others
     return list(found)
+
+
+def _plan_claimed(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
+    """Plan a delivery, unless a worker that is alive is at it: a fetch may take longer than a claim lasts."""
+    with given.store.leases.hold(f"delivery:{forge}:{delivery_id}") as lease:
+        return plan_delivery(given, forge, delivery_id) if lease else []
 
 
 def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
@@ -153,6 +164,7 @@ class MergePlan:
 
     def _reached(self, commit: str, mirror: Mirror) -> list[Environment]:
         """The environments for which the commit changes something."""
+        self._move_on(commit, mirror)
         found = reads(mirror, commit, {environment.overlay for environment in self.environments})
         standings = self.given.store.environments.standings([each.key for each in self.environments], commit)
         there = [
@@ -167,33 +179,67 @@ class MergePlan:
             self._audit_skipped(None, commit, "changes nothing that an environment is deployed from")
         return there
 
+    def _move_on(self, commit: str, mirror: Mirror) -> None:
+        """Write down that the branch is at a commit now, before it is seen whom it reaches.
+
+        Whoever is told of an older one later, or has it under way now, then knows that it was taken back or left alone.
+        """
+        names = (self.delivery.forge, self.merge.repository, self.merge.branch)
+        environments = self.given.store.environments
+        while True:
+            before = environments.planned(*names)
+            if before is not None and mirror.is_ahead(before, commit, branch=self.merge.branch):
+                return
+            if environments.plan(*names, commit, after=before):
+                return
+
     def _plan_one(self, environment: Environment, commit: str, mirror: Mirror) -> bool:
         """Queue a deployment unless there is a reason not to; whether there is something to deploy now."""
         known = self._known(environment, commit, mirror)
-        receipt = self.given.store.deliveries.receipt(self.delivery.forge, self.delivery.id)
+        receipt = self._receipt()
         decision = decide(commit, known=known, receipt=receipt)
         if isinstance(decision, Trigger):
-            self._intake.accept(self._request(environment, commit, decision))
+            request = self._request(environment, commit, decision, receipt)
+            self._intake.accept(replace(request, note=self._taken_off(known.deployed, commit, mirror)))
             return True
-        if known.last is None:  # its commit has no word on it yet
+        if decision.asked:
+            request = self._request(environment, commit, Trigger.REPLAY, receipt)
+            self._intake.end(request, State.SUPERSEDED, decision.reason)
+        elif known.last is None:  # its commit has no word on it yet
             self._intake.end(self._request(environment, commit, Trigger.MERGE), State.SUPERSEDED, decision.reason)
         else:
             self._audit_skipped(environment, commit, decision.reason)
         return False
 
+    def _receipt(self) -> Receipt | None:
+        return self.given.store.deliveries.receipt(self.delivery.forge, self.delivery.id)
+
     def _known(self, environment: Environment, commit: str, mirror: Mirror) -> Known:
         state = self.given.store.environments.get(environment.key)
         branch = self.merge.branch
-        ahead = next((runs for runs in state.commits if mirror.is_ahead(runs, commit, branch=branch)), None)
+        if not all(mirror.has(runs) for runs in state.commits):
+            mirror.fetch(branch)  # unless a forced push took it away, we have it then
+        planned = self.given.store.environments.planned(self.delivery.forge, self.merge.repository, branch)
+        passed = (planned,) if planned and state.deployed != commit else ()
+        runs = (*state.commits, *passed)
+        ahead = next((each for each in runs if mirror.is_ahead(each, commit, branch=branch)), None)
         last = self.given.store.deployments.latest(environment.key, commit)
         current = self.given.store.deployments.get(state.deployment) if state.deployment else None
         return Known(
             state.deployed,
             ahead,
             last,
+            current=last is None or state.deployment == last.id,
             is_tip=last is None or mirror.tip(branch) == commit,
             rolled_back=current is not None and current.trigger is Trigger.ROLLBACK,
         )
+
+    def _taken_off(self, deployed: str | None, commit: str, mirror: Mirror) -> str | None:
+        """What to say when the branch does not contain any more what the environment runs."""
+        branch = self.merge.branch
+        if deployed is None or mirror.contains(commit, deployed) or mirror.contains(mirror.tip(branch), deployed):
+            return None
+        return f"a forced push took what was deployed ({deployed[:12]}) off {branch}"
 
     def _postponed(self, fault: Temporary) -> bool:
         forge, delivery_id = self.delivery.forge, self.delivery.id
@@ -207,12 +253,25 @@ class MergePlan:
         return True
 
     def _refuse(self, reason: str) -> None:
+        """Fail the merge where its commit has no word on it yet, or where somebody asked for it again."""
+        commit, receipt = self.merge.commit, self._receipt()
         for environment in self.environments:
-            request = self._request(environment, self.merge.commit, Trigger.MERGE)
-            self._intake.end(request, State.FAILED, reason)
+            last = self.given.store.deployments.latest(environment.key, commit)
+            again = last is not None and receipt is not None and replayed(receipt, last)
+            if last is None or again:
+                trigger = Trigger.REPLAY if again else Trigger.MERGE
+                self._intake.end(self._request(environment, commit, trigger, receipt), State.FAILED, reason)
+            else:
+                self._audit_skipped(environment, commit, reason)
 
-    def _request(self, environment: Environment, commit: str, trigger: Trigger) -> Request:
-        return Request(environment.key, commit, trigger, self.delivery.id, self.merge.actor, self.merge.title)
+    def _request(
+        self, environment: Environment, commit: str, trigger: Trigger, receipt: Receipt | None = None
+    ) -> Request:
+        """What is asked for; a replay by whoever had it sent again, of whom a forge does not tell us the name."""
+        actor = self.merge.actor
+        if trigger is Trigger.REPLAY:
+            actor = (receipt.by if receipt else None) or f"redelivery by {self.delivery.forge}"
+        return Request(environment.key, commit, trigger, self.delivery.id, actor, self.merge.title)
 
     @property
     def _intake(self) -> Intake:

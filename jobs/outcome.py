@@ -1,4 +1,4 @@
-"""Ends deployments: the record and what the environment runs in one step, then log, report, counters and audit.
+"""Ends deployments: the record, what the environment runs and the audit in one step, then log, report and counters.
 
 This is the one place where a failure becomes an outcome.
 """
@@ -16,7 +16,7 @@ from rq.timeouts import JobTimeoutException
 from deployer.forges import report
 from deployer.model import Deployment, Failure, State, Temporary
 from deployer.settings import SettingsError
-from deployer.store.leases import Lease, LeaseLost
+from deployer.store.leases import HandedOn, Lease, LeaseLost
 from jobs.resources import Resources
 
 log = structlog.get_logger()
@@ -38,6 +38,10 @@ def ending(
     """
     try:
         yield
+    except HandedOn:
+        given.store.deployments.postponed(deployment)  # this is no death
+        given.store.deployments.log(deployment.id, "its worker was asked to stop: handed on", at=given.clock())
+        log.info("handed on", environment=str(deployment.key), deployment=deployment.id)
     except LeaseLost:
         log.warning("lease lost", environment=str(deployment.key), deployment=deployment.id)
     except Failure as failure:
@@ -64,7 +68,8 @@ def finish(given: Resources, deployment: Deployment, state: State, summary: str,
             given.store.deployments.write_stage(deployment.id, replace(record, finished_at=at))
     given.store.deployments.log(deployment.id, f"{state}: {summary}", at=at)
     given.queues.report(deployment.key, deployment.commit)
-    _count(given, deployment, state)
+    key = deployment.key
+    given.store.counters.add("deployments", repository=key.repository, environment=key.environment, state=state.value)
     log.info(
         "deployment",
         environment=str(deployment.key),
@@ -73,22 +78,4 @@ def finish(given: Resources, deployment: Deployment, state: State, summary: str,
         delivery=deployment.delivery,
         state=state.value,
         summary=summary,
-    )
-
-
-def _count(given: Resources, deployment: Deployment, state: State) -> None:
-    key = deployment.key
-    given.store.counters.add("deployments", repository=key.repository, environment=key.environment, state=state.value)
-    given.store.audit.add(
-        state.value,
-        at=given.clock(),
-        forge=key.forge,
-        repository=key.repository,
-        environment=key.environment,
-        commit=deployment.commit,
-        trigger=deployment.trigger.value,
-        delivery=deployment.delivery,
-        actor=deployment.actor,
-        deployment=deployment.id,
-        reason=None,
     )

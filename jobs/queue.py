@@ -5,6 +5,7 @@ Jobs are named by text, so that enqueuing one imports nothing of what it will do
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -24,6 +25,9 @@ LOOK_SECONDS = 120
 REPORT_SECONDS = 120
 KEEP_FAILED_SECONDS = 3600
 """What failed is in the records and in the log; RQ's own default would keep it for a year."""
+
+LATE_SECONDS = 3
+"""After this long nobody is going to enqueue what was to be enqueued at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,19 @@ class Queues:
     def report(self, key: EnvironmentKey, commit: str, *, delay: float = 0) -> None:
         """Have the state of a commit's deployment told to its forge."""
         self._enqueue(self._reports, Work("jobs.report.report", (str(key), commit), REPORT_SECONDS), delay=delay)
+
+    def enqueue_late(self) -> None:
+        """Enqueue what had to wait for a time that has gone by.
+
+        RQ's scheduler does it, but ends with its worker and with its connection to Redis, and the lock that it leaves
+        behind keeps others from taking over for a minute; they look only every ten.
+        """
+        for queue in (self._merges, self._deployments, self._reports):
+            waiting = queue.scheduled_job_registry
+            for job_id in waiting.get_jobs_to_schedule(int(time.time()) - LATE_SECONDS):
+                if job := queue.fetch_job(job_id):
+                    queue.enqueue_job(job)
+                waiting.remove(job_id)
 
     def depths(self) -> dict[str, int]:
         """How many jobs wait in each queue."""

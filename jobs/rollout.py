@@ -19,7 +19,7 @@ from deployer.model import Deployment, EnvironmentKey, Permanent, Stage, State, 
 from deployer.progress import Progress
 from deployer.retries import Budget
 from deployer.settings import UnknownEnvironment
-from deployer.store.leases import Lease
+from deployer.store.leases import Lease, LeaseLost
 from deployer.store.rollouts import Rolling, Sight
 from jobs.outcome import ending, finish
 from jobs.resources import Resources, resources
@@ -122,7 +122,8 @@ class Watch:
         rolling = self.given.store.rollouts.get(self.deployment)
         stood = f", {_stood(rolling)}" if rolling else ""
         by = f"superseded by {newer.commit[:12]} while rolling out{stood}"
-        finish(self.given, self.deployment, State.SUPERSEDED, by, lease=self.lease)
+        superseded = replace(self.deployment, superseded_by=newer.id)
+        finish(self.given, superseded, State.SUPERSEDED, by, lease=self.lease)
 
     def _see(self, rolling: Rolling) -> Rollout:
         clusters = self.given.settings.clusters
@@ -164,12 +165,12 @@ class Watch:
 
     def _fail(self, message: str) -> NoReturn:
         """End it; the log gets all of the message."""
-        self.lease.confirm()
+        self._confirm()
         self._progress.ended(Stage.ROLLOUT, message)
         raise _permanent(message)
 
     def _succeed(self, rolling: Rolling, stood: str) -> None:
-        self.lease.confirm()
+        self._confirm()
         self._progress.ended(Stage.ROLLOUT, stood)
         store, key = self.given.store, self.deployment.key
         results, left = store.deployments.objects(self.deployment.id), store.places.left(key)
@@ -187,6 +188,11 @@ class Watch:
         self._progress.waits(Stage.ROLLOUT, summary)
         if tell:
             self.given.queues.report(key, self.deployment.commit)
+
+    def _confirm(self) -> None:
+        """A look that has seen the end says so, also when its worker was asked to stop."""
+        if not self.lease.held:
+            raise LeaseLost(self.lease.name)
 
     @property
     def _progress(self) -> Progress:

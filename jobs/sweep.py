@@ -22,6 +22,7 @@ def sweep_with(given: Resources) -> None:
     """Move what was left behind, with given resources."""
     now = given.clock()
     before = now - PATIENCE
+    given.queues.enqueue_late()
     if owed := given.store.deliveries.owed(before=before):
         given.queues.plan()
         log.warning("left behind", what="deliveries", deliveries=[delivery_id for _, delivery_id in owed])

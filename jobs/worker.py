@@ -6,6 +6,7 @@ a deployment, and a forge that is slow holds up no deployment.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -41,7 +42,10 @@ _PR_SET_PDEATHSIG = 1  # man 2 prctl
 
 
 class PoolWorker(Worker):
-    """RQ's worker, which stops after the job at hand when the pool is gone, however that came about."""
+    """RQ's worker, which stops when it is told to or the pool is gone, however that came about.
+
+    The job at hand is told, too: a deployment does not begin another write, but is handed on to another worker.
+    """
 
     def work(self, *args: Any, **options: Any) -> bool:  # noqa: ANN401 - passed on
         """Work until told to stop, or until the process that started this one has ended (Linux)."""
@@ -50,6 +54,21 @@ class PoolWorker(Worker):
         if self.queue_names() == list(REPORTING):
             os.nice(_LATER)
         return bool(super().work(*args, **options))
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Told to stop: pass it on to whoever runs the job."""
+        if self.horse_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
+
+    def setup_work_horse_signals(self) -> None:
+        """In the process that runs the job; RQ's own would end it in the middle of a write."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _hand_on)
+
+
+def _hand_on(*_: object) -> None:
+    resources().store.leases.stopping = True
 
 
 class Pool(WorkerPool):
@@ -88,8 +107,8 @@ def main(workers: int) -> None:
     except (SettingsError, Permanent) as error:
         sys.exit(str(error))
     log.info("worker", renders_with=version, workers=workers)
-    if not kustomize.has_no_network():
-        log.warning("kustomize runs with this machine's network: unshare(1) is not there or not allowed")
+    if left := kustomize.uncaged():
+        log.warning(f"unshare(1) is not there or not allowed: kustomize runs with {left}")
     settle_memory()
     Pool(workers=workers, redis=given.redis).start(logging_level="WARNING")
 

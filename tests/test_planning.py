@@ -64,19 +64,44 @@ class TestDecide:
         [
             pytest.param(Receipt(after(0), after(5), times=2), id="before the end"),
             pytest.param(Receipt(after(11), after(11.5), times=50), id="fifty times at once"),
+            pytest.param(Receipt(after(0), after(20), times=1), id="from two webhooks of one forge"),
         ],
     )
     def test_the_same_delivery_is_no_replay(self, receipt: Receipt) -> None:
         assert isinstance(decide(COMMIT, known=Known(COMMIT, None, OVER), receipt=receipt), Skip)
 
+    def test_a_stutter_of_a_replay_is_none(self) -> None:
+        quick = deployment(state=State.SUCCEEDED, created_at=after(20), finished_at=after(20.3))
+        again = Receipt(after(0), after(20.6), times=3)
+        assert isinstance(decide(COMMIT, known=Known(COMMIT, None, quick), receipt=again), Skip)
+
+    def test_what_somebody_sends_through_again_here_is_a_replay_however_often_the_forge_sent_it(self) -> None:
+        again = Receipt(after(10.1), after(10.2), times=1, by="ada")
+        assert decide(COMMIT, known=Known(COMMIT, None, OVER), receipt=again) is Trigger.REPLAY
+
     def test_an_older_commit_is_never_brought_back_not_even_by_a_replay(self) -> None:
         again = Receipt(after(0), after(20), times=2)
         decision = decide(COMMIT, known=Known(NEWER, NEWER, OVER), receipt=again)
-        assert decision == Skip(f"older than what is deployed ({NEWER[:12]})")
+        assert isinstance(decision, Skip)
+        assert decision.asked
+        assert decision.reason.startswith(f"older than what is deployed ({NEWER[:12]}); ")
+        assert "deployer deploy" in decision.reason
+        assert "--allow-rollback" in decision.reason
+
+    def test_nobody_asked_for_an_older_commit_that_comes_late(self) -> None:
+        decision = decide(COMMIT, known=Known(NEWER, NEWER, OVER), receipt=Receipt(after(20), after(20), times=1))
+        assert isinstance(decision, Skip)
+        assert not decision.asked
 
     def test_a_forced_push_back_to_what_was_deployed_once_deploys_it_again(self) -> None:
         other = Receipt(after(20), after(20), times=1)
-        assert decide(COMMIT, known=Known(NEWER, None, OVER, is_tip=True), receipt=other) is Trigger.MERGE
+        assert decide(COMMIT, known=Known(NEWER, None, OVER, current=False), receipt=other) is Trigger.MERGE
+
+    @pytest.mark.parametrize("state", [State.FAILED, State.SUPERSEDED, State.SUCCEEDED])
+    def test_whatever_became_of_it_the_first_time(self, state: State) -> None:
+        ended = replace(OVER, state=state)
+        other = Receipt(after(20), after(20), times=1)
+        assert decide(COMMIT, known=Known(COMMIT, None, ended, current=False), receipt=other) is Trigger.MERGE
 
     def test_a_late_delivery_of_what_was_superseded_changes_nothing(self) -> None:
         superseded = replace(OVER, state=State.SUPERSEDED, summary="superseded by 2222")

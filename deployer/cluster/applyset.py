@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +23,14 @@ _COMMIT = "deployer/commit"
 _DEPLOYMENT = "deployer/deployment"
 _DIGEST = "deployer/digest"
 _FENCE = "deployer/fence"
+
+_NAME = re.compile(r"deployer\.[^.]+\.[a-z0-9-]+")
+_GROUP_KIND = r"[A-Za-z][A-Za-z0-9]*(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_FORMS = {
+    _KINDS: re.compile(rf"({_GROUP_KIND}(,{_GROUP_KIND})*)?"),
+    _FENCE: re.compile(r"[0-9]{0,16}"),
+}
+"""How annotations are written whose values get into a request, or are reckoned with."""
 
 GroupKind = str
 """A kind and its group as the specification writes them: `Deployment.apps`, `ConfigMap`."""
@@ -135,11 +144,28 @@ def read_head(content: JSON) -> Inventory:
     )
 
 
+def is_head(content: JSON | Mapping[str, JSON]) -> bool:
+    """Whether an object heads a set, ours or any other."""
+    metadata = _mapping(content.get("metadata")) if isinstance(content, Mapping) else {}
+    labels, annotations = _mapping(metadata.get("labels")), _mapping(metadata.get("annotations"))
+    return _ID in labels or _TOOLING in annotations
+
+
+def may_be_head(ref: ObjectRef) -> bool:
+    """Whether an object has such a name as the deployer gives its inventories."""
+    return (ref.api_version, ref.kind) == ("v1", "ConfigMap") and bool(_NAME.fullmatch(ref.name))
+
+
 def lacks(content: JSON, scope: Scope) -> tuple[str, ...]:
     """What an object lacks to be the head of a set of ours."""
     metadata = _mapping(_mapping(content).get("metadata"))
     labels, annotations = _mapping(metadata.get("labels")), _mapping(metadata.get("annotations"))
     missing = [f"annotation {name}" for name in (_TOOLING, _KINDS, _NAMESPACES) if name not in annotations]
+    missing += [
+        f"proper annotation {name}"
+        for name, form in _FORMS.items()
+        if not form.fullmatch(str(annotations.get(name, "")))
+    ]
     return (*([] if labels.get(_ID) == scope.id else [f"label {_ID}={scope.id}"]), *missing)
 
 

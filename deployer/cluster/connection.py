@@ -100,7 +100,7 @@ class Connection:
         self._remembered: dict[str, Response] = {}
         self._brief = replace(patience, longest=min(patience.longest, _INTERNAL_ERROR_PAUSE))
         self._last_away = -math.inf
-        self._fails_for_good = False
+        self._fails_for_good = self._refuses_for_good = False
         self._troubles: Counter[str] = Counter()
         self._counting = threading.Lock()
 
@@ -225,7 +225,7 @@ class Connection:
             self._last_away = time.monotonic()
         if answer.status == 429 or answer.status > 500:
             raise link.fault(f"it answers HTTP {answer.status}", retry_after=answer.retry_after)
-        if _is_ignorant(answer) and time.monotonic() < self._last_away + _COMING_UP:
+        if not self._refuses_for_good and _is_ignorant(answer) and time.monotonic() < self._last_away + _COMING_UP:
             raise _Doubtful(f"it answers HTTP {answer.status} right after it was away", answer)
         return answer
 
@@ -233,7 +233,10 @@ class Connection:
         """The answer that did not become another one; if there was none, the fault is raised."""
         if not isinstance(fault, _Doubtful):
             raise fault
-        self._fails_for_good |= isinstance(fault, _InternalError) and call.method in _REPEATABLE
+        if isinstance(fault, _InternalError):
+            self._fails_for_good |= call.method in _REPEATABLE
+        else:
+            self._refuses_for_good = True
         return fault.answer
 
     def _budget(self, call: Call, fault: Fault) -> Budget:

@@ -19,6 +19,9 @@ from deployer.model import JSON, Action, ObjectRef, ObjectResult
 _TRIES = 5
 """A controller may write the object between our look and our delete, but not for ever."""
 
+_CLOSELY = 3
+"""Tries after which whoever writes the object all the time is left to it: the label was ours a moment ago."""
+
 _POLL = 0.1
 """Seconds between two looks whether it is gone."""
 
@@ -76,30 +79,38 @@ class Deleter:
     def _removed(self, ref: ObjectRef, path: str, content: identity.Content) -> tuple[Action, str]:
         """DELETED, KEPT or FAILED, and why it is not gone."""
         uid = identity.uid(content)
-        for _ in range(_TRIES):
+        for attempt in range(_TRIES):
             if identity.applyset(content) != self.scope.id:
                 return Action.KEPT, "not in this set any more: its label was changed or taken off"
-            response = self._send(path, uid, identity.version(content))
+            version = identity.version(content) if attempt < _CLOSELY else None
+            response = self._send(path, uid, version)
             if response.status < 300 or response.status == 404:
                 return Action.DELETED, ""
             if response.status != 409:
                 return Action.FAILED, objection(ref, response)
             now = self.connection.request("GET", path)
             if _is_gone(now, uid):
-                return Action.DELETED, ""  # another one of its name is not the one that left git
+                return self._replaced(now)
             if now.status != 200 or not identity.uid(now.body):
-                return (
-                    Action.FAILED,
-                    f"somebody wrote it meanwhile, and it cannot be looked at again: {objection(ref, now)}",
-                )
+                why = "somebody wrote it meanwhile, and it cannot be looked at again"
+                return Action.FAILED, f"{why}: {objection(ref, now)}"
             content = now.body
         return Action.FAILED, f"somebody writes it all the time: {objection(ref, response)}"
 
-    def _send(self, path: str, uid: str, version: str) -> Response:
+    def _replaced(self, now: Response) -> tuple[Action, str]:
+        """Another one of its name is not the one that left git; but with our label it is one to be found again."""
+        if identity.applyset(now.body) == self.scope.id:
+            return Action.KEPT, "somebody made another one of its name, with the label of this set, meanwhile"
+        return Action.DELETED, ""
+
+    def _send(self, path: str, uid: str, version: str | None) -> Response:
+        preconditions: dict[str, JSON] = {"uid": uid}
+        if version is not None:
+            preconditions["resourceVersion"] = version
         body: JSON = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "preconditions": {"uid": uid, "resourceVersion": version},
+            "preconditions": preconditions,
             "propagationPolicy": "Background",
         }
         return self.connection.request("DELETE", path, body=body)

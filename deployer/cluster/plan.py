@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from deployer.cluster import desired, identity, prune, tenancy
-from deployer.cluster.applyset import Inventory, Scope, group_kind
+from deployer.cluster.applyset import Inventory, Scope, group_kind, is_head, may_be_head
 from deployer.cluster.change import Change, Verdict
 from deployer.cluster.compare import holds
 from deployer.cluster.connection import Connection
@@ -117,7 +117,7 @@ def plan(
     extras = [extra for extra in sight.extras(targets) if extra.path != keeper.path]
     return Plan(
         inventory=sight.inventory,
-        steps=tuple(_guarded(step, scope, head=keeper.path) for step in steps),
+        steps=tuple(_guarded(step, scope, head=keeper.path, named=order) for step in steps),
         unknown=tuple(Change(ref, Verdict.REFUSE, note=why.message) for ref, why in unknown.items()),
         order=order,
         extras=_extras(extras, named=order, scope=scope),
@@ -174,13 +174,17 @@ def _surely(target: Target, live: Mapping[str, JSON] | None, sight: Sight) -> Ch
     return None
 
 
-def _guarded(step: Step, scope: Scope, *, head: str) -> Step:
+def _guarded(step: Step, scope: Scope, *, head: str, named: Sequence[ObjectRef]) -> Step:
     """The step, unless it would write the head of the set, or delete what a deployment may not delete."""
     why = ""
     if step.target.path == head:
         why = "has the name of this environment's inventory; give it another"
+    elif may_be_head(step.ref) or is_head(step.target.manifest.content) or is_head(step.live):
+        why = "heads a set of objects, or has the name of an inventory; that is for the tool alone that keeps the set"
     elif step.change.verdict is Verdict.RECREATE:
         why = prune.not_recreated(step.ref, step.live, applyset=scope.id, policy=scope.prune)
+        if not why and (inhabitant := prune.inhabitant(step.ref, step.live or {}, [*named, scope.head])):
+            why = f"can only be deleted and created anew, and {inhabitant} would go with it"
     note = "; ".join(filter(None, (step.change.note, why)))
     return replace(step, change=Change(step.ref, Verdict.REFUSE, note=note)) if why else step
 
@@ -194,6 +198,6 @@ def _extras(extras: Sequence[Extra], *, named: Sequence[ObjectRef], scope: Scope
 
 
 def _extra(extra: Extra, why: str, staying: Sequence[ObjectRef]) -> Change:
-    if not why and (inhabitant := prune.inhabitant(extra, staying)):
+    if not why and (inhabitant := prune.inhabitant(extra.ref, extra.content, staying)):
         why = f"left git, but {inhabitant} is still in it"
     return Change(extra.ref, Verdict.KEEP, note=why) if why else Change(extra.ref, Verdict.DELETE, before=extra.shown)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deployer.cluster import identity
-from deployer.cluster.applyset import group_kind
+from deployer.cluster.applyset import group_kind, is_head
 from deployer.cluster.desired import PRUNE, asks
 from deployer.cluster.disguise import shown
 from deployer.model import JSON, PART_OF, ObjectRef, Permanent, PrunePolicy, Stage
@@ -54,6 +54,8 @@ def kept(extra: Extra, policy: PrunePolicy | None) -> str:
     """Why an object that left git stays, or nothing."""
     if policy is None:
         return "left git; pruning is off for this environment"
+    if is_head(extra.content):
+        return "left git; kept because it heads a set of objects, which would be forgotten"
     if asks(extra.content, PRUNE) == "false":
         return f'left git; kept because it says {PRUNE}: "false"'
     if policy.protected and (extra.ref.api_version, extra.ref.kind) in _PROTECTED:
@@ -61,12 +63,12 @@ def kept(extra: Extra, policy: PrunePolicy | None) -> str:
     return ""
 
 
-def inhabitant(extra: Extra, staying: Iterable[ObjectRef]) -> ObjectRef | None:
-    """One of the objects that stay which would go with an extra: because it is in that Namespace, or of that kind."""
-    if (extra.ref.api_version, extra.ref.kind) == ("v1", "Namespace"):
-        return next((ref for ref in staying if ref.namespace == extra.ref.name), None)
-    if group_kind(extra.ref.api_version, extra.ref.kind) == "CustomResourceDefinition.apiextensions.k8s.io":
-        spec = _mapping(extra.content.get("spec"))
+def inhabitant(gone: ObjectRef, content: Mapping[str, JSON], staying: Iterable[ObjectRef]) -> ObjectRef | None:
+    """One of the objects that stay which would go with another: because it is in that Namespace, or of that kind."""
+    if (gone.api_version, gone.kind) == ("v1", "Namespace"):
+        return next((ref for ref in staying if ref.namespace == gone.name), None)
+    if group_kind(gone.api_version, gone.kind) == "CustomResourceDefinition.apiextensions.k8s.io":
+        spec = _mapping(content.get("spec"))
         defined = f"{_mapping(spec.get('names')).get('kind')}.{spec.get('group')}"
         return next((ref for ref in staying if group_kind(ref.api_version, ref.kind) == defined), None)
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
+from itertools import count
 
 from deployer.cluster import desired, discovery, identity
 from deployer.cluster.change import Verdict
@@ -20,6 +21,9 @@ from deployer.cluster.refusal import capped, conflicts, explain, immutable_field
 from deployer.cluster.resources import group_path
 from deployer.cluster.target import Target
 from deployer.model import JSON, Action, ObjectRef, ObjectResult
+
+_CLOSELY = 3
+"""Tries after which the version does not count any more: somebody, a controller most likely, writes it all the time."""
 
 _POLL = 0.1
 """Seconds between two looks at something that takes a moment."""
@@ -91,13 +95,15 @@ class Writer:
         It is applied over the version that was seen, so that a request which is on its way when this worker's time
         ends finds its way barred by whatever a newer one wrote.
         """
-        while True:
+        for attempt in count(1):
             response, note = self._forced(target, version)
             if time.monotonic() > deadline or not (_is_going(response) or self._is_early(target, response)):
-                return response, note
+                break
             time.sleep(_POLL)
             if version:
-                version = identity.version(self.connection.request("GET", target.path).body)
+                seen = identity.version(self.connection.request("GET", target.path).body)
+                version = seen if attempt < _CLOSELY else ""
+        return response, note
 
     def _is_early(self, target: Target, response: Response) -> bool:
         if response.status == 409:

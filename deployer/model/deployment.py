@@ -70,6 +70,8 @@ class Deployment:
     """Id of the delivery that asked for it."""
     actor: str | None = None
     title: str | None = None
+    superseded_by: str | None = None
+    """Id of the deployment that runs instead."""
 
 
 class StatusState(StrEnum):

@@ -43,6 +43,8 @@ class Delivery:
     """Only those that say what the delivery is; never a signature or a token. Lower-case names."""
     body: bytes
     received_at: datetime
+    sender: str = ""
+    """What of the forge has sent it, where several may send deliveries of the same id; otherwise empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +54,6 @@ class Receipt:
     first_at: datetime
     last_at: datetime
     times: int
+    """How often whoever sent it last has sent it."""
+    by: str | None = None
+    """Who had it sent through again the last time, if that was done here and not at the forge."""

@@ -7,7 +7,7 @@ never what stands in a file that is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ _REMEDIES: Final = {
     Fault.HELM: "needs Helm, which runs only where the settings say helm: true",
     Fault.UNKNOWN: "cannot be followed",
     Fault.NO_FOLDER: "is not a folder",
+    Fault.ENDLESS: "reads more folders and files than can be followed; does it include itself in many ways?",
     Fault.EMPTY: "has no kustomization; add a kustomization.yaml",
     Fault.AMBIGUOUS: "has more than one kustomization; leave one",
 }
@@ -42,11 +43,16 @@ class Permission:
     """Beginnings of URLs."""
     helm: bool = False
 
-    def allows(self, finding: Finding) -> bool:
-        """Whether the settings, or the nature of it, let this pass."""
-        if finding.fault is Fault.REMOTE:
-            return any(is_below(finding.text, allowed) for allowed in self.remote)
-        return finding.fault is Fault.UNKNOWN or (finding.fault is Fault.HELM and self.helm)
+    def allows(self, finding: Finding, *, among: Collection[Finding]) -> bool:
+        """Whether the settings, or the nature of it, let this pass among all that was found."""
+        match finding.fault:
+            case Fault.REMOTE:
+                return any(is_below(finding.text, allowed) for allowed in self.remote)
+            case Fault.HELM:
+                return self.helm
+            case Fault.UNKNOWN:  # what is not known might fetch or run something, where there is a way to
+                return not any(each.fault in (Fault.REMOTE, Fault.HELM) for each in among)
+        return False
 
 
 def refuse(findings: Iterable[Finding], permission: Permission, *, lines: Lines) -> None:
@@ -55,7 +61,8 @@ def refuse(findings: Iterable[Finding], permission: Permission, *, lines: Lines)
     Raises:
         Permanent: it does not; names each file, line and entry.
     """
-    refused = [finding for finding in findings if not permission.allows(finding)]
+    found = list(findings)
+    refused = [finding for finding in found if not permission.allows(finding, among=found)]
     if refused:
         said = [said_of(finding, lines) for finding in refused[:_SHOWN]]
         more = [f"and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
@@ -73,8 +80,7 @@ def said_of(finding: Finding, lines: Lines) -> str:
     where = f"{finding.file}:{line}" if line else finding.file
     if finding.fault is Fault.UNREADABLE:
         return f"{finding.file}: {finding.text}"
-    what = f"{finding.field}: {_quoted(finding.text)}" if finding.text else finding.field
-    return f"{where}: {what} {_REMEDIES[finding.fault]}"
+    return f"{where}: {_entry(finding)} {_REMEDIES[finding.fault]}"
 
 
 def is_below(url: str, allowed: str) -> bool:
@@ -115,7 +121,25 @@ def _place(url: str) -> _Remote | None:
     return _Remote(parts.scheme.lower(), host, path)
 
 
+_SECRETIVE: Final = frozenset({
+    "patchesstrategicmerge", "paths", "generators", "transformers", "validators", "secretgenerator",
+})  # fmt: skip
+"""Fields, in lower case, in which people write out what should be in a file."""
+
+_PRINTABLE: Final = re.compile(r"(?!.*: )[\w./:@?=&+~#%,() -]{1,200}")
+_PATH: Final = re.compile(r"\.{0,2}/.*|[^=\s]*\.[A-Za-z]\w{0,9}|[a-z]+://.*")
+
+
+def _entry(finding: Finding) -> str:
+    """Field and entry. The name of a field, too, is what somebody wrote."""
+    field = finding.field if re.fullmatch(r"[\w./-]{1,100}", finding.field) else "a field"
+    if not finding.text:
+        return field
+    plain = finding.field.casefold() not in _SECRETIVE or _PATH.fullmatch(finding.text)
+    return f"{field}: {_quoted(finding.text) if plain else 'an entry'}"
+
+
 def _quoted(entry: str) -> str:
     """An entry as people may read it: one that is written out here instead of named may hold anything."""
     shown = re.sub(r"//[^/@]*@", "//", entry)
-    return repr(shown) if re.fullmatch(r"[\w./:@?=&+~-]{1,200}", shown) else "an entry"
+    return repr(shown) if _PRINTABLE.fullmatch(shown) else "an entry"

@@ -17,6 +17,7 @@ class Fault(StrEnum):
     UNREADABLE = "cannot be read"
     UNKNOWN = "is not known"
     NO_FOLDER = "is not a folder"
+    ENDLESS = "reads more than any overlay does"
     EMPTY = "has no kustomization"
     AMBIGUOUS = "has more than one kustomization"
 

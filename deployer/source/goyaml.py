@@ -42,6 +42,11 @@ class _Mark(Protocol):
 class Unreadable(ValueError):  # noqa: N818 - reads as what is the matter
     """The text is not YAML that the API server could read; says where and why, without a value."""
 
+    def __init__(self, problem: str, *, at: str = "") -> None:
+        super().__init__(problem)
+        self.at = at
+        """The scalar that is at fault, for those who know the text; it may be secret."""
+
 
 def documents(text: bytes) -> Iterator[JSON]:
     """Each document of `text` as the JSON value that Go makes of it; an empty one is None.
@@ -64,14 +69,34 @@ def documents(text: bytes) -> Iterator[JSON]:
         reader.close()
 
 
+def merges(text: bytes) -> bool:
+    """Whether there is a `<<`. To some readers of YAML the key that is written out wins, to others the later one."""
+    return any(event.value == "<<" and (event.implicit[0] or event.tag is not None) for event, _ in _scalars(text))
+
+
 def lines(text: bytes) -> dict[str, int]:
-    """The line, counted from 1, on which each scalar of `text` stands first; empty when it is not YAML."""
+    """The line, counted from 1, on which each scalar of `text` stands first; empty when it is not YAML. So do those of
+    YAML within a scalar, and what stands behind a `key=`.
+    """
     found: dict[str, int] = {}
+    within: dict[str, int] = {}
+    for event, line in _scalars(text):
+        found.setdefault(event.value, line)
+        _, separator, behind = event.value.partition("=")
+        if separator:
+            within.setdefault(behind, line)
+        begin = line + (event.style in ("|", ">"))
+        for inner, at in _scalars(event.value.encode(errors="replace")) if ":" in event.value else ():
+            within.setdefault(inner.value, begin + (at - 1 if event.style == "|" else 0))
+    return {**within, **found}
+
+
+def _scalars(text: bytes) -> Iterator[tuple[yaml.ScalarEvent, int]]:
+    """The scalars up to where `text` is no YAML any more, each with its line."""
     with suppress(yaml.YAMLError):
         for event in yaml.parse(text, Loader=yaml.CBaseLoader):
             if isinstance(event, yaml.ScalarEvent) and event.start_mark is not None:
-                found.setdefault(event.value, event.start_mark.line + 1)
-    return found
+                yield event, event.start_mark.line + 1
 
 
 class _Reader:

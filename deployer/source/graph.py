@@ -10,13 +10,20 @@ import hashlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from deployer.source.finding import Fault, Finding
 from deployer.source.node import Node, Place, Question, Reading, Visit, reading_of
 from deployer.source.snapshot import Snapshot
 
+_MOST: Final = 50_000
+"""Folders and files that one overlay may read; the largest of real ones have a few thousand."""
+
+_USUAL: Final = 100
+"""So many for each overlay are what all of them may read together."""
+
 Read = Callable[[Iterable[str]], Mapping[str, bytes]]
-"""The contents of files by their hashes."""
+"""The contents of files by their hashes; without those that are larger than a kustomization may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,37 @@ def inputs(snapshot: Snapshot, overlays: Iterable[str], *, read: Read) -> dict[s
         overlays: folders, relative to the root.
         read: how to get at files; asked once for each wave.
     """
-    walk = _Walk(snapshot, read)
     places = {overlay: Place(posixpath.normpath(overlay)) for overlay in overlays}
+    try:
+        return _walked(snapshot, places, read, most=max(_MOST, _USUAL * len(places)))
+    except _TooMuch:
+        return {overlay: _alone(snapshot, overlay, place, read) for overlay, place in places.items()}
+
+
+def _walked(snapshot: Snapshot, places: Mapping[str, Place], read: Read, *, most: int) -> dict[str, Inputs]:
+    walk = _Walk(snapshot, read, most)
     walk.visit(places.values())
     return {overlay: walk.inputs(place) for overlay, place in places.items()}
 
 
+def _alone(snapshot: Snapshot, overlay: str, place: Place, read: Read) -> Inputs:
+    """What one overlay reads, when all of them together read too much: one that does must not stop the others."""
+    try:
+        return _walked(snapshot, {overlay: place}, read, most=_MOST)[overlay]
+    except _TooMuch:
+        everything = {"": snapshot.state("")}
+        finding = Finding(Fault.ENDLESS, "", "", overlay)
+        return Inputs(_digest([f"{overlay} {everything}".encode()]), frozenset(), (finding,), everything)
+
+
+class _TooMuch(Exception):  # noqa: N818 - reads as what is the matter
+    """The walk met more places and files than anybody writes."""
+
+
 class _Walk:
-    def __init__(self, snapshot: Snapshot, read: Read) -> None:
+    def __init__(self, snapshot: Snapshot, read: Read, most: int) -> None:
         self._snapshot = snapshot
+        self._left = most
         self._read = read
         self._readings: dict[Question, Reading] = {}
         self._nodes: dict[Place, Node] = {}
@@ -66,11 +95,18 @@ class _Walk:
     def visit(self, places: Iterable[Place]) -> None:
         waiting = set(places)
         while waiting:
+            self._spend(len(waiting))
             visits = {place: Visit(self._snapshot, place) for place in waiting}
             self._learn(visit.question for visit in visits.values() if visit.question)
             self._nodes |= {place: visit.node(self._readings) for place, visit in visits.items()}
+            self._spend(sum(len(self._nodes[each].reads) for each in visits))
             named = {place for each in visits for place in self._nodes[each].leads_to}
             waiting = named - self._nodes.keys()
+
+    def _spend(self, places: int) -> None:
+        self._left -= places
+        if self._left < 0:
+            raise _TooMuch
 
     def inputs(self, place: Place) -> Inputs:
         nodes = [self._nodes[each] for each in self._reach(place)]
@@ -96,7 +132,7 @@ class _Walk:
         """Read the files of which nothing is known yet."""
         asked = set(questions) - self._readings.keys()
         texts = self._read({question.hash for question in asked})
-        self._readings |= {question: reading_of(question, texts[question.hash]) for question in asked}
+        self._readings |= {question: reading_of(question, texts.get(question.hash)) for question in asked}
 
 
 def _digest(parts: Iterable[bytes]) -> str:

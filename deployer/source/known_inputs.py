@@ -20,7 +20,7 @@ from deployer.source.snapshot import Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
 
-_EDITION: Final = 1
+_EDITION: Final = 2
 """Of how kustomizations are followed; what another one has found is not believed."""
 
 _MOST: Final = 20_000
@@ -80,7 +80,7 @@ class _Lookup:
         """What an overlay reads, if that is known and still so."""
         with suppress(LookupError, TypeError, ValueError, AttributeError):
             digest, paths, findings, watched = self._known[overlay]
-            if all(self._now(path) == state for path, state in watched.items()):
+            if watched and all(self._now(path) == state for path, state in watched.items()):
                 found = tuple(Finding(Fault(fault), *rest) for fault, *rest in findings)
                 return Inputs(digest, frozenset(paths), found, watched)
         return None

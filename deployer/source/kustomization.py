@@ -6,47 +6,19 @@ generators and transformers that it has built in. A field that is in neither lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from deployer.model import JSON
+from deployer.source import charts, fields, goyaml
 from deployer.source.goyaml import Unreadable, documents
+from deployer.source.reference import Reference, Role
 
-
-class Role(StrEnum):
-    """What a reference is taken for."""
-
-    FILE = "file"
-    FOLDER = "folder"
-    """With a kustomization of its own."""
-    RESOURCE = "resource"
-    """A file or such a folder."""
-    PLUGIN = "plugin"
-    """A file with the configuration of a generator, transformer or validator, or a folder that makes some."""
-    CHARTS = "charts"
-    """A folder with all that is in it; it need not be there."""
-    HELM = "helm"
-    """No place, but the wish to run helm."""
-    REMOTE = "remote"
-    """A place elsewhere, whatever it looks like."""
-    FUNCTION = "function"
-    """No place, but a program or container to run."""
-    UNKNOWN = "unknown"
-    """A field of which nobody knows what it reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """One entry of a kustomization."""
-
-    role: Role
-    path: str
-    """As it is written; empty where the role has none."""
-    field: str
-    unless: str = ""
-    """The reference is not followed if this folder is there, in one of the folders of charts."""
+MOST: Final = 5000
+"""References of one file."""
 
 
 FIELDS: Final = frozenset({
@@ -65,24 +37,37 @@ def of_kustomization(text: bytes) -> tuple[Reference, ...]:
     """What a kustomization names, in the order in which it does.
 
     Raises:
-        Unreadable: it is not YAML.
+        Unreadable: it is not YAML, names too much, or says what cannot be told apart from something forbidden.
     """
-    return tuple(
-        reference
-        for document in documents(text)
-        if isinstance(document, dict)
-        for field, value in document.items()
-        for reference in _field(field, value)
-    )
+    return _bounded(text, (each for document in documents(text) for each in _document(document)))
 
 
 def of_plugins(text: bytes) -> tuple[Reference, ...]:
     """What the configurations of generators, transformers or validators in one file name.
 
     Raises:
-        Unreadable: it is not YAML.
+        Unreadable: as `of_kustomization`.
     """
-    return tuple(reference for document in documents(text) for reference in _configuration(document))
+    return _bounded(text, _configurations(text))
+
+
+def _bounded(text: bytes, found: Iterator[Reference]) -> tuple[Reference, ...]:
+    try:
+        references = tuple(islice(found, MOST + 1))
+    except Unreadable as error:
+        line = goyaml.lines(text).get(error.at) if error.at else None
+        raise Unreadable(f"line {line}: {error}" if line else str(error)) from error
+    finally:
+        _written.cache_clear()
+    if len(references) > MOST:
+        raise Unreadable(f"it names more than {MOST:,} files and folders")
+    return references
+
+
+def _document(document: JSON) -> Iterator[Reference]:
+    if isinstance(document, dict):
+        for field, value in fields.unambiguous(document).items():
+            yield from _field(field, value)
 
 
 def _field(field: str, value: JSON) -> Iterator[Reference]:
@@ -100,7 +85,7 @@ def _each(role: Role) -> Follow:
     """A field with a list of paths."""
 
     def follow(field: str, value: JSON) -> Iterator[Reference]:
-        return (Reference(role, path, field) for path in _texts(value))
+        return (Reference(role, path, field) for path in fields.texts(value))
 
     return follow
 
@@ -109,7 +94,7 @@ def _within(*names: str) -> Follow:
     """A field with one mapping, or a list of them, in which some keys hold the path of a file, or several."""
 
     def follow(field: str, value: JSON) -> Iterator[Reference]:
-        for mapping in _mappings(value):
+        for mapping in fields.mappings(value):
             for name in names:
                 yield from _paths(mapping, name, field)
 
@@ -117,57 +102,67 @@ def _within(*names: str) -> Follow:
 
 
 def _paths(mapping: Mapping[str, JSON], name: str, field: str) -> Iterator[Reference]:
-    return (Reference(Role.FILE, path, field) for value in _values(mapping, name) for path in _texts(value))
+    return (Reference(Role.FILE, path, field) for value in fields.values(mapping, name) for path in fields.texts(value))
 
 
 def _patches(field: str, value: JSON) -> Iterator[Reference]:
-    """Each is the path of a file or a patch that is written out."""
-    return (Reference(Role.FILE, path, field) for path in _texts(value) if not _objects(path))
+    """Each is a patch that is written out, or else the path of a file."""
+    for entry in fields.texts(value):
+        if _written(entry):
+            yield from _mistaken(Role.FILE, entry, field)
+        else:
+            yield Reference(Role.FILE, entry, field)
 
 
 def _plugins(field: str, value: JSON) -> Iterator[Reference]:
-    """Each is a path or a configuration that is written out."""
-    for entry in _texts(value):
-        if written := _objects(entry):
-            for configuration in written:
-                yield from _configuration(configuration)
+    """Each is a configuration that is written out, or else a path."""
+    for entry in fields.texts(value):
+        if _written(entry):
+            yield from _mistaken(Role.PLUGIN, entry, field)
+            yield from _configurations(entry.encode(errors="replace"))
         else:
             yield Reference(Role.PLUGIN, entry, field)
 
 
+def _mistaken(role: Role, entry: str, field: str) -> Iterator[Reference]:
+    """What kustomize takes for a path after all if something in it displeases: that, too, may not lead out."""
+    if _LEADING.match(entry) or ".." in entry.split("/"):
+        yield Reference(role, entry, field, optional=True)
+
+
 def _generators(field: str, value: JSON) -> Iterator[Reference]:
     """ConfigMaps and Secrets out of files; an entry of `files` is a path or `key=path`."""
-    for mapping in _mappings(value):
-        for entries in _values(mapping, "files"):
-            for entry in _texts(entries):
+    for mapping in fields.mappings(value):
+        for entries in fields.values(mapping, "files"):
+            for entry in fields.texts(entries):
                 yield Reference(Role.FILE, entry.partition("=")[2] or entry, field)
         for name in ("envs", "env"):
             yield from _paths(mapping, name, field)
 
 
 def _helm_globals(field: str, value: JSON) -> Iterator[Reference]:
-    for mapping in _mappings(value):
-        yield Reference(Role.CHARTS, _text(mapping, "chartHome") or "charts", field)
-        if folder := _text(mapping, "configHome"):
-            yield Reference(Role.CHARTS, folder, field)
+    for mapping in fields.mappings(value):
+        charts.check_globals(mapping)
+        yield Reference(Role.CHARTS, fields.text(mapping, "chartHome") or "charts", field)
 
 
 def _helm_charts(field: str, value: JSON) -> Iterator[Reference]:
     """Charts below `chartHome` (here or in helmGlobals) or out of a `repo`, with their files of values."""
     yield Reference(Role.HELM, "", field)
     yield Reference(Role.CHARTS, "charts", field)
-    for chart in _mappings(value):
-        if home := _text(chart, "chartHome"):
+    for chart in fields.mappings(value):
+        charts.check(chart)
+        if home := fields.text(chart, "chartHome"):
             yield Reference(Role.CHARTS, home, field)
         for name in ("valuesFile", "additionalValuesFiles"):
             yield from _paths(chart, name, field)
-        if repository := _text(chart, "repo"):
-            version, name = _text(chart, "version"), _text(chart, "name")
+        if repository := fields.text(chart, "repo"):
+            version, name = fields.text(chart, "version"), fields.text(chart, "name")
             yield Reference(Role.REMOTE, repository, field, unless=f"{name}-{version}/{name}" if version else name)
 
 
-def _replacements(field: str, value: JSON) -> Iterator[Reference]:
-    return _within("path")(field, value)
+def _older_helm_charts(field: str, _: JSON) -> Iterator[Reference]:
+    raise Unreadable("this field is of kustomize 3 and no longer followed; write helmCharts instead", at=field)
 
 
 _FOLLOWED: Final[Mapping[str, Follow]] = {
@@ -179,7 +174,7 @@ _FOLLOWED: Final[Mapping[str, Follow]] = {
     "patches": _within("path"),
     "patchesjson6902": _within("path"),
     "patchesstrategicmerge": _patches,
-    "replacements": _replacements,
+    "replacements": _within("path"),
     "openapi": _within("path"),
     "configmapgenerator": _generators,
     "secretgenerator": _generators,
@@ -188,28 +183,30 @@ _FOLLOWED: Final[Mapping[str, Follow]] = {
     "validators": _plugins,
     "helmglobals": _helm_globals,
     "helmcharts": _helm_charts,
+    "helmchartinflationgenerator": _older_helm_charts,
 }
 """How to read the fields that name something, by their name in lower case."""
 
-_BUILT_IN: Final[Mapping[str, tuple[str, ...]]] = {
-    "AnnotationsTransformer": (),
-    "HashTransformer": (),
-    "IAMPolicyGenerator": (),
-    "ImageTagTransformer": (),
-    "LabelTransformer": (),
-    "LegacyOrderTransformer": (),
-    "NamespaceTransformer": (),
-    "PatchJson6902Transformer": ("path",),
-    "PatchStrategicMergeTransformer": ("paths",),
-    "PatchTransformer": ("path",),
-    "PrefixSuffixTransformer": (),
-    "PrefixTransformer": (),
-    "ReplicaCountTransformer": (),
-    "SortOrderTransformer": (),
-    "SuffixTransformer": (),
-    "ValueAddTransformer": ("targetFilePath",),
+_BUILT_IN: Final[Mapping[str, Mapping[str, Follow]]] = {
+    "AnnotationsTransformer": {},
+    "HashTransformer": {},
+    "IAMPolicyGenerator": {},
+    "ImageTagTransformer": {},
+    "LabelTransformer": {},
+    "LegacyOrderTransformer": {},
+    "NamespaceTransformer": {},
+    "PatchJson6902Transformer": {"path": _each(Role.FILE)},
+    "PatchStrategicMergeTransformer": {"paths": _patches},
+    "PatchTransformer": {"path": _each(Role.FILE)},
+    "PrefixSuffixTransformer": {},
+    "PrefixTransformer": {},
+    "ReplacementTransformer": {"replacements": _within("path")},
+    "ReplicaCountTransformer": {},
+    "SortOrderTransformer": {},
+    "SuffixTransformer": {},
+    "ValueAddTransformer": {"targetFilePath": _each(Role.FILE)},
 }
-"""The keys that hold paths, by the kind of a configuration with apiVersion `builtin`."""
+"""The keys that name something, by the kind of a configuration with apiVersion `builtin`."""
 
 _MADE: Final[Mapping[str, Follow]] = {
     "ConfigMapGenerator": _generators,
@@ -217,67 +214,67 @@ _MADE: Final[Mapping[str, Follow]] = {
     "HelmChartInflationGenerator": _helm_charts,
 }
 
+_SEPARATOR: Final = re.compile(rb"(?m)^---\S")
+"""What separates documents to kustomize alone, if a comment follows."""
+
+_LEADING: Final = re.compile(r"(?i)/|https?:|[a-z]+://|git::|github\.com|[a-z][a-z0-9-]*@")
+
+
+def _configurations(text: bytes) -> Iterator[Reference]:
+    """kustomize has another reader for these: names count in their exact case, and `<<` merges differently."""
+    if goyaml.merges(text):
+        raise Unreadable("a << is read differently by different readers; write out what it merges", at="<<")
+    if _SEPARATOR.search(text):
+        raise Unreadable("a line begins with --- and more; separate documents by --- alone")
+    for document in documents(text):
+        yield from _configuration(document)
+
 
 def _configuration(document: JSON) -> Iterator[Reference]:
     """What one configuration names."""
     if not isinstance(document, dict):
         return
-    kind, api_version = _text(document, "kind"), _text(document, "apiVersion")
-    items = document.get("items")
-    if kind.endswith("List") and isinstance(items, list):
+    kind, api_version, items = document.get("kind"), document.get("apiVersion"), document.get("items")
+    name = kind if isinstance(kind, str) and kind else "kind"
+    fields.unambiguous(document)
+    if name.endswith("List") and isinstance(items, list):
         for item in items:
             yield from _configuration(item)
     elif mark := next((mark for mark in _FUNCTION_MARKS if mark in _annotations(document)), None):
         yield Reference(Role.FUNCTION, "", mark)
     elif api_version != "builtin":
-        yield Reference(Role.FUNCTION, "", kind or "kind")
-    elif kind == "ReplacementTransformer":
-        for value in _values(document, "replacements"):
-            yield from _replacements("replacements", value)
-    elif kind in _MADE:
-        yield from _MADE[kind](kind, document)
-    elif kind in _BUILT_IN:
-        yield from _patches_of(document, kind)
+        yield Reference(Role.FUNCTION, "", name)
+    elif name in _MADE:
+        yield from _MADE[name](name, document)
+    elif name in _BUILT_IN:
+        for key, follow in _BUILT_IN[name].items():
+            for value in fields.values(document, key):
+                yield from follow(key, value)
     else:
-        yield Reference(Role.UNKNOWN, "", kind)
+        yield Reference(Role.UNKNOWN, "", name)
 
 
-def _patches_of(document: Mapping[str, JSON], kind: str) -> Iterator[Reference]:
-    for name in _BUILT_IN[kind]:
-        for value in _values(document, name):
-            yield from _patches(name, value)
-
-
-def _objects(text: str) -> list[JSON]:
-    """The objects that are written out in `text`; none when it is the path of a file."""
+@lru_cache(maxsize=4096)
+def _written(entry: str) -> bool:
+    """Whether objects are written out in `entry`, as far as kustomize reads it as such: each has a kind and a name."""
     try:
-        return [document for document in documents(text.encode(errors="replace")) if isinstance(document, dict | list)]
+        found = [document for document in documents(entry.encode(errors="replace")) if document is not None]
     except Unreadable:
-        return []
+        return False
+    return bool(found) and all(_is_object(document) for document in found)
+
+
+def _is_object(document: JSON) -> bool:
+    if not isinstance(document, dict):
+        return False
+    kind, metadata = document.get("kind"), document.get("metadata")
+    if not isinstance(kind, str) or not kind:
+        return False
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return (isinstance(name, str) and bool(name)) or (kind.endswith("List") and isinstance(document.get("items"), list))
 
 
 def _annotations(document: Mapping[str, JSON]) -> Mapping[str, JSON]:
     metadata = document.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     return annotations if isinstance(annotations, dict) else {}
-
-
-def _values(mapping: Mapping[str, JSON], name: str) -> Iterator[JSON]:
-    """What stands under a name, however it is spelled."""
-    folded = name.casefold()
-    return (value for key, value in mapping.items() if key.casefold() == folded)
-
-
-def _text(mapping: Mapping[str, JSON], name: str) -> str:
-    return next((value for value in _values(mapping, name) if isinstance(value, str)), "")
-
-
-def _texts(value: JSON) -> Iterable[str]:
-    """The texts in a list, or the one that is there instead."""
-    entries = value if isinstance(value, list) else [value]
-    return [entry for entry in entries if isinstance(entry, str) and entry]
-
-
-def _mappings(value: JSON) -> Iterable[Mapping[str, JSON]]:
-    entries = value if isinstance(value, list) else [value]
-    return [entry for entry in entries if isinstance(entry, dict)]

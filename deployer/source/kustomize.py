@@ -13,19 +13,18 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from deployer import process
 from deployer.model import Permanent, Stage
-from deployer.source import complaint
+from deployer.source import complaint, jail
 
 LIMITS: Final = process.Limits(seconds=60, memory=2048 * process.MIB, output=16 * process.MIB, cpu=90)
 """Go maps about 1 GiB of address space before it does anything; 3,000 objects fit and take less than half a minute."""
-
-_MOST_PROCESSES: Final = 256
-"""Threads count as processes here; kustomize and Helm have a few dozen."""
 
 _GO: Final = {
     "GOGC": "400",  # collecting garbage less often makes small renders, which are most, a sixth faster
@@ -66,16 +65,6 @@ class Options:
     """It may fetch what was found to be allowed."""
     helm: bool = False
 
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The options as kustomize has them.
-
-        Raises:
-            Permanent: there is no helm.
-        """
-        anywhere = ("--load-restrictor=LoadRestrictionsNone",) if self.anywhere else ()
-        return (*anywhere, "--enable-helm", f"--helm-command={_helm()}") if self.helm else anywhere
-
 
 def render(root: Path, overlay: str, *, options: Options, limits: process.Limits = LIMITS) -> bytes:
     """What `kustomize build` makes of a folder.
@@ -93,39 +82,46 @@ def render(root: Path, overlay: str, *, options: Options, limits: process.Limits
         Permanent: kustomize refuses it, or it does not stay within the limits; there is no kustomize, or no helm.
         Temporary: kustomize was ended from outside, or this machine could not start it.
     """
-    root = root.resolve()
-    argv = (*_renderer().build, *options.arguments, str((root / overlay).resolve()))
-    cage = () if options.network else _without_network()
+    root, renderer = root.resolve(), _renderer()
+    folder = (root / overlay).resolve().relative_to(root)
+    helm = (_helm(),) if options.helm else ()
+    if options.network or not jail.works(renderer.program):
+        argv = (*_outside(options), *renderer.build, *_arguments(options, helm), str(root / folder))
+        return _explained(root, overlay, limits, partial(_run, argv, limits=limits, network=options.network))
+    with jail.inside(root, programs=[renderer.program, *helm]) as (inside, environment):
+        tree = Path("/", jail.TREE)
+        build = replace(renderer, program=f"/{Path(renderer.program).name}").build
+        argv = (*build, *_arguments(options, tuple(f"/{Path(each).name}" for each in helm)), str(tree / folder))
+        run = partial(jail.run, inside, argv, environment={**environment, **_GO}, limits=limits)
+        return _explained(tree, overlay, limits, run)
+
+
+def _explained(root: Path, overlay: str, limits: process.Limits, run: Callable[[], bytes]) -> bytes:
     try:
-        return _run((*cage, *argv), cwd=Path("/"), limits=limits, network=options.network)
+        return run()
     except process.ProgramFailed as error:
         # Not chained: what kustomize printed may quote a Secret, and a traceback would show all of it.
         raise complaint.failure(error, root=root, overlay=overlay, limits=limits) from None
 
 
-def has_no_network() -> bool:
-    """Whether this system lets us take the network away from kustomize, loopback included."""
-    return bool(_without_network())
+def _arguments(options: Options, helm: Sequence[str]) -> tuple[str, ...]:
+    """The options as kustomize has them. Files above a kustomization's folder only where there are no others to see."""
+    anywhere = options.anywhere and not options.network and jail.works(_renderer().program)
+    restrictor = ("--load-restrictor=LoadRestrictionsNone",) if anywhere else ()
+    return (*restrictor, "--enable-helm", f"--helm-command={helm[0]}") if helm else restrictor
 
 
-@functools.cache
-def _without_network() -> tuple[str, ...]:
-    """What to put before a command so that it runs in a network namespace of its own (`man 1 unshare`), if allowed."""
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        return ()
-    command = (unshare, "--map-root-user", "--net", "--", *_few_processes())
-    try:
-        _run((*command, unshare, "--version"), cwd=Path("/"), limits=LIMITS)
-    except process.ProgramFailed:
-        return ()
-    return command
+def _outside(options: Options) -> tuple[str, ...]:
+    return () if options.network else jail.without_network()
 
 
-def _few_processes() -> tuple[str, ...]:
-    """What limits the number of processes, inside of a namespace: outside of one it would count all of this user's."""
-    prlimit = shutil.which("prlimit")
-    return (prlimit, f"--nproc={_MOST_PROCESSES}:{_MOST_PROCESSES}", "--") if prlimit else ()
+def uncaged() -> str:
+    """What this system does not let us take away from kustomize; empty when nothing."""
+    if not jail.without_network():
+        return "this machine's network, and files above a kustomization's own folder are refused"
+    if not jail.works(_renderer().program):
+        return "this machine's files, so files above a kustomization's own folder are refused"
+    return ""
 
 
 def version() -> str:
@@ -142,7 +138,7 @@ def version() -> str:
 @functools.cache
 def _version(renderer: _Renderer, _program: tuple[int, ...]) -> str:
     try:
-        said = _run(renderer.version, cwd=Path("/"), limits=LIMITS).decode(errors="replace").strip()
+        said = _run(renderer.version, limits=LIMITS).decode(errors="replace").strip()
     except process.ProgramFailed as error:
         raise Permanent(f"asking for the version of kustomize: {error}", stage=Stage.RENDER) from error
     return _kustomize_in_kubectl(said) if renderer.in_kubectl else f"kustomize {said}"
@@ -172,10 +168,10 @@ def _helm() -> str:
     raise Permanent("rendering: the environment allows Helm, but there is no helm on this machine", stage=Stage.RENDER)
 
 
-def _run(argv: tuple[str, ...], *, cwd: Path, limits: process.Limits, network: bool = False) -> bytes:
+def _run(argv: tuple[str, ...], *, limits: process.Limits, network: bool = False) -> bytes:
     way = _WAY_OUT if network else ()
     with tempfile.TemporaryDirectory(prefix="deployer-home-") as home:
         environment = {name: os.environ[name] for name in way if "@" not in os.environ.get(name, "@")}
         environment |= {} if network else {"HTTP_PROXY": _DEAD_PROXY, "HTTPS_PROXY": _DEAD_PROXY}
         environment |= {"HOME": home, "TMPDIR": home, "GIT_TERMINAL_PROMPT": "0", **_GO}
-        return process.run(argv, cwd=cwd, environment=environment, limits=limits).stdout
+        return process.run(argv, cwd=Path("/"), environment=environment, limits=limits).stdout

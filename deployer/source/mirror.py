@@ -138,6 +138,14 @@ class Mirror:
         """
         return self._objects.blobs(hashes, most=most)
 
+    def texts(self, hashes: Iterable[str], *, largest: int) -> dict[str, bytes]:
+        """The contents of files by their hashes, without those that have more than `largest` bytes.
+
+        Raises:
+            Temporary: the mirror is broken and cannot be repaired now.
+        """
+        return self._objects.texts(hashes, largest=largest)
+
     def write(self, snapshot: Snapshot, paths: Iterable[str], into: Path) -> None:
         """Write what stands at the paths, and nothing else, exactly as committed. Submodules stay empty folders.
 

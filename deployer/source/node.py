@@ -15,21 +15,29 @@ from typing import Final, NamedTuple
 from deployer.source import kustomization
 from deployer.source.finding import Fault, Finding
 from deployer.source.goyaml import Unreadable
-from deployer.source.kustomization import Reference, Role
+from deployer.source.reference import Reference, Role
 from deployer.source.snapshot import Entry, Kind, Leaves, Snapshot
 
 FILE_NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """What a kustomization may be called."""
 
+_LONGEST_PATH: Final = 4096
+"""As in the kernel."""
+
 LARGEST: Final = 1024 * 1024
 """Bytes of a kustomization; it is read by this process, which has no limits of its own."""
 
-_REMOTE: Final = re.compile(r"(?i)(https?|ssh|file|git|oci):|git::|gh:|[a-z][a-z0-9-]*@|(ssh\.)?github\.com[/:]")
-"""How those spellings begin that kustomize fetches before it looks for a folder of that name."""
+_FETCHED: Final = re.compile(r"(?i)https?:")
+"""How a file begins that kustomize fetches (`FileLoader.Load`)."""
+_CLONED: Final = re.compile(
+    r"(?is)https?:|(git::)?((https?|ssh|file)://|([a-z][a-z0-9-]*@[^/:]*|github\.com)[/:].*(/|\.git))"
+)
+"""How those spellings begin that kustomize clones before it looks for a folder of that name (`NewRepoSpecFromURL`)."""
 _MEANT_REMOTE: Final = re.compile(
     r"(?i)\.git(/|\?|$)|\?(ref|version|timeout|submodules)=|^[\w-]+(\.[\w-]+)*\.[a-z]{2,}(:\d+)?/.*//"
+    r"|^(git|oci|gh):|^(ssh\.)?github\.com[/:]|^[a-z][a-z0-9-]*@[^/]*:"
 )
-"""What is no folder here, and looks like one of a repository elsewhere."""
+"""What is nothing here, and looks like something elsewhere."""
 
 Reading = tuple[Reference, ...] | str
 """What a file names; a text when it cannot be read, and why."""
@@ -59,8 +67,9 @@ class Question(NamedTuple):
     plugins: bool
 
 
-def reading_of(question: Question, text: bytes) -> Reading:
-    if len(text) > LARGEST:
+def reading_of(question: Question, text: bytes | None) -> Reading:
+    """What a file names; `text` is None when it was too large to be read."""
+    if text is None:
         return f"is larger than {LARGEST // 1024} KiB"
     try:
         return kustomization.of_plugins(text) if question.plugins else kustomization.of_kustomization(text)
@@ -75,10 +84,11 @@ class Visit:
         self.place = place
         self._snapshot = snapshot
         self._reads: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
         self._findings: list[Finding] = []
         self._leads_to: list[Place] = []
         self._file = ""
-        self._root = ""
+        self._root: str | None = None
         self.question = self._look()
 
     def node(self, readings: Mapping[Question, Reading]) -> Node:
@@ -98,9 +108,10 @@ class Visit:
         )
 
     def _watched(self) -> dict[str, str]:
-        if not self._root:
-            return self._reads
-        outside = {path: state for path, state in self._reads.items() if not path.startswith(f"{self._root}/")}
+        if self._root is None:
+            return self._seen
+        within = f"{self._root}/" if self._root else ""
+        outside = {path: state for path, state in self._seen.items() if not path.startswith(within)}
         return {**outside, self._root: self._snapshot.state(self._root)}
 
     def _look(self) -> Question | None:
@@ -134,7 +145,7 @@ class Visit:
         elif reference.role is Role.REMOTE:
             if not any(self._is_there(posixpath.join(home, reference.unless)) for home in homes):
                 self._find(Fault.REMOTE, reference.field, reference.path)
-        elif _REMOTE.match(reference.path):
+        elif (_FETCHED if reference.role in (Role.FILE, Role.CHARTS) else _CLONED).match(reference.path):
             self._find(Fault.REMOTE, reference.field, reference.path)
         else:
             self._step_into(reference)
@@ -162,7 +173,7 @@ class Visit:
     @property
     def _folder(self) -> str:
         """What the paths in the file are relative to."""
-        return self._root if self.place.of is None or self._is_kustomization else self.place.of
+        return self._root or "" if self.place.of is None or self._is_kustomization else self.place.of
 
     def _is_there(self, path: str) -> bool:
         _, entry = self._arrive(posixpath.join(self._folder, path), "", path, optional=True)
@@ -176,6 +187,9 @@ class Visit:
         if text.startswith("/") or clean.startswith("../") or clean == ".." or "\0" in path:
             self._find(Fault.LEAVES, field, text)
             return clean, None
+        if len(clean) > _LONGEST_PATH:
+            self._find(Fault.MISSING, field, text)
+            return clean, None
         try:
             found = self._snapshot.follow(clean)
         except Leaves:
@@ -183,6 +197,7 @@ class Visit:
             return clean, None
         for link in found.links:
             self._note(link)
+        self._seen[found.path] = self._snapshot.state(found.path)
         if found.entry is None:
             self._reads.setdefault(found.path, "")
             if not optional:
@@ -192,7 +207,7 @@ class Visit:
         return found.path, found.entry
 
     def _note(self, path: str) -> None:
-        self._reads[path] = self._snapshot.state(path)
+        self._reads[path] = self._seen[path] = self._snapshot.state(path)
 
     def _find(self, fault: Fault, field: str, text: str) -> None:
         self._findings.append(Finding(fault, self._file, field, text))

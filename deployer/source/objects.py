@@ -68,6 +68,16 @@ class Objects:
                 raise self._permanent(f"reading file {hash_}", f"this is a {item.type}, not a file")
         return {hash_: bytes(item.content) for hash_, item in found.items()}
 
+    def texts(self, hashes: Iterable[str], *, largest: int) -> dict[str, bytes]:
+        """See `Mirror.texts`."""
+        asked = {hash_: [hash_] for hash_ in hashes}
+        found = self._few(asked)
+        if found is None:
+            small = {hash_: size for hash_, (_, size) in self._look_up(asked).items() if size <= largest}
+            batches = (self._read(batch, sum(small[hash_] for hash_ in batch)) for batch in _batches(small))
+            found = {hash_: item for batch in batches for hash_, item in batch.items()}
+        return {hash_: bytes(item.content) for hash_, item in found.items() if len(item.content) <= largest}
+
     def write(self, snapshot: Snapshot, paths: Iterable[str], into: Path) -> None:
         """See `Mirror.write`."""
         chosen = self._chosen(snapshot, paths)

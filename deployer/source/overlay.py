@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from deployer.model import Environment, Manifests
-from deployer.source import cage, goyaml, graph, kustomize, manifests
+from deployer.source import cage, goyaml, graph, kustomize, manifests, node
 from deployer.source.finding import Fault
 from deployer.source.graph import Inputs
 from deployer.source.known_inputs import KnownInputs
@@ -50,7 +50,9 @@ def reads(mirror: Mirror, commit: str, overlays: Collection[str]) -> Mapping[str
     snapshot, known = mirror.snapshot(commit), KnownInputs(mirror.beside("inputs"))
     before = known.of(snapshot)
     found = {overlay: inputs for overlay in overlays if (inputs := before.get(overlay)) is not None}
-    for overlay, inputs in graph.inputs(snapshot, set(overlays) - found.keys(), read=mirror.blobs).items():
+    for overlay, inputs in graph.inputs(
+        snapshot, set(overlays) - found.keys(), read=partial(mirror.texts, largest=node.LARGEST)
+    ).items():
         known.learn(overlay, inputs)
         found[overlay] = inputs
     known.save()
@@ -115,4 +117,4 @@ def _line(mirror: Mirror, commit: str, file: str, text: str) -> int | None:
     entry = mirror.snapshot(commit).follow(file).entry
     if entry is None:
         return None
-    return goyaml.lines(mirror.blobs([entry.hash])[entry.hash]).get(text)
+    return goyaml.lines(mirror.texts([entry.hash], largest=node.LARGEST).get(entry.hash, b"")).get(text)

@@ -19,6 +19,9 @@ MOST_LINKS = 40
 LONGEST_LINK = 4095
 """Bytes of a link's text, as in the kernel."""
 
+_DEEP = 50
+"""Folders in each other from which a path is not remembered, but looked up part by part."""
+
 _RECORD = rb"0*((?:4|1[026])[0-7]{4}) (?!\.{1,2}\0|(?i:\.git)\0)([^\0/]+)\0(.{%d})"
 """An entry of a tree object, as git would write one: mode, name and binary hash
 (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects). A slash in a name, `..` and the like are what
@@ -177,7 +180,7 @@ class Snapshot:
         Most paths are like that, and most of them share their folder with others.
         """
         folder, slash, name = path.rpartition("/")
-        if slash and not folder:
+        if (slash and not folder) or path.count("/") > _DEEP:
             return None
         if folder not in self._plain:
             above = self._without_links(folder) if folder else Entry(Kind.FOLDER, self.tree)

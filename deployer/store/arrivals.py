@@ -19,11 +19,12 @@ from deployer.store.codec import write_time
 
 # KEYS: delivery, owed, bell, audit, counters
 # ARGV: received_at, headers, body, retention, member (empty when nothing is owed), due, row, rows kept, count, life of
-#       the bell
+#       the bell, sender, who has it sent through again (empty for the forge)
 _TAKE = """
-redis.call('HINCRBY', KEYS[1], 'times', 1)
+local times = redis.call('HINCRBY', KEYS[1], 'times:' .. ARGV[11], 1)
 redis.call('HSETNX', KEYS[1], 'first_received_at', ARGV[1])
 redis.call('HSET', KEYS[1], 'received_at', ARGV[1], 'headers', ARGV[2], 'body', ARGV[3])
+redis.call('HSET', KEYS[1], 'times', times, 'sender', ARGV[11], 'by', ARGV[12])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
 redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[8], '*', 'row', ARGV[7])
 redis.call('HINCRBY', KEYS[5], ARGV[9], 1)
@@ -51,13 +52,16 @@ class Arrivals:
         self._waiting: deque[_Arrival] = deque()
         self._turn = threading.Lock()
 
-    def take(self, delivery: Delivery, *, owed: bool, what: str, **fields: str | None) -> bool:
+    def take(
+        self, delivery: Delivery, *, owed: bool, what: str, again_by: str | None = None, **fields: str | None
+    ) -> bool:
         """Record a delivery: as it came, in the audit, in the counts, and with `owed` among what is to be planned.
 
         Args:
             delivery: as it came.
             owed: whether it is to be planned.
             what: what became of it, for the audit and the count.
+            again_by: who has it sent through again, if it does not come from its forge.
             fields: what else the audit says.
 
         Returns:
@@ -66,7 +70,7 @@ class Arrivals:
         Raises:
             RedisError: it may not be recorded.
         """
-        arrival = _arrival(delivery, owed=owed, what=what, fields=fields)
+        arrival = _arrival(delivery, owed=owed, what=what, again_by=again_by, fields=fields)
         self._waiting.append(arrival)
         with self._turn:
             if not arrival.written:
@@ -107,7 +111,9 @@ def _answer(connection: Connection) -> object:
         return error
 
 
-def _arrival(delivery: Delivery, *, owed: bool, what: str, fields: Mapping[str, str | None]) -> _Arrival:
+def _arrival(
+    delivery: Delivery, *, owed: bool, what: str, again_by: str | None, fields: Mapping[str, str | None]
+) -> _Arrival:
     forge, at = delivery.forge, delivery.received_at
     keys = (
         deliveries.key(forge, delivery.id), deliveries.OWED, deliveries.BELL, audit.STREAM, counters.COUNTERS,
@@ -123,5 +129,7 @@ def _arrival(delivery: Delivery, *, owed: bool, what: str, fields: Mapping[str, 
         audit.ROWS_KEPT,
         counters.field("webhooks", forge=forge, result=what),
         deliveries.BELL_SECONDS,
+        delivery.sender,
+        again_by or "",
     )
     return _Arrival(keys, arguments)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from redis import Redis
 
+from deployer.model import Deployment, State
 from deployer.store.codec import read_time, text, write_time
 
 STREAM = "deployer:audit"
@@ -50,3 +51,20 @@ def write_row(what: str, *, at: datetime, **fields: str | None) -> str:
     """A row as JSON."""
     known = {name: value for name, value in fields.items() if value is not None}
     return json.dumps({"what": what, "at": write_time(at), **known})
+
+
+def write_step(deployment: Deployment, state: State, *, at: datetime, reason: str | None = None) -> str:
+    """A row that says which state a deployment has reached, for the scripts that write both in one step."""
+    return write_row(
+        state.value,
+        at=at,
+        forge=deployment.key.forge,
+        repository=deployment.key.repository,
+        environment=deployment.key.environment,
+        commit=deployment.commit,
+        trigger=deployment.trigger.value,
+        delivery=deployment.delivery,
+        actor=deployment.actor,
+        deployment=deployment.id,
+        reason=reason,
+    )

@@ -56,6 +56,7 @@ def write_deployment(deployment: Deployment) -> dict[str, str]:
         "delivery": deployment.delivery,
         "actor": deployment.actor,
         "title": deployment.title,
+        "superseded_by": deployment.superseded_by,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -75,6 +76,7 @@ def read_deployment(fields: Mapping[str, str]) -> Deployment:
         delivery=fields.get("delivery"),
         actor=fields.get("actor"),
         title=fields.get("title"),
+        superseded_by=fields.get("superseded_by"),
     )
 
 

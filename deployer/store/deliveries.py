@@ -35,19 +35,20 @@ class Deliveries:
 
     def get(self, forge: str, delivery_id: str) -> Delivery | None:
         """The delivery as it last came, or None when it is unknown or older than the retention."""
-        headers, body, received_at = self._redis.hmget(key(forge, delivery_id), "headers", "body", "received_at")
+        wanted = ("headers", "body", "received_at", "sender")
+        headers, body, received_at, sender = self._redis.hmget(key(forge, delivery_id), *wanted)
         if headers is None or received_at is None or not isinstance(body, bytes):
             return None
         pairs = tuple((str(name), str(value)) for name, value in json.loads(headers))
-        return Delivery(forge, delivery_id, pairs, body, read_time(text(received_at)))
+        return Delivery(forge, delivery_id, pairs, body, read_time(text(received_at)), text(sender or ""))
 
     def receipt(self, forge: str, delivery_id: str) -> Receipt | None:
         """When and how often a delivery came, or None when it is unknown."""
-        fields = self._redis.hmget(key(forge, delivery_id), "first_received_at", "received_at", "times")
+        fields = self._redis.hmget(key(forge, delivery_id), "first_received_at", "received_at", "times", "by")
         if None in fields:
             return None
-        first, last, times = (text(field) for field in fields)
-        return Receipt(first_at=read_time(first), last_at=read_time(last), times=int(times))
+        first, last, times, by = (text(field) for field in fields)
+        return Receipt(first_at=read_time(first), last_at=read_time(last), times=int(times), by=by or None)
 
     def attempt(self, forge: str, delivery_id: str) -> int:
         """Count one more attempt at planning a delivery and return the count."""

@@ -1,7 +1,7 @@
 """Deployments from the moment they are accepted: their record, their place in the queue, what became of them.
 
 A deployment stays in its environment's queue until it has a final state, so a worker that dies leaves it there to be
-found. Its beginning and its end mark the commit as owing a report, in the same transaction.
+found. Its beginning and its end mark the commit as owing a report and are in the audit, in the same transaction.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 from redis import Redis
 
 from deployer.model import Deployment, EnvironmentKey, ObjectResult, StageRecord, State
-from deployer.store import environments, names, scripts
+from deployer.store import audit, environments, names, scripts
 from deployer.store.codec import (
     read_deployment,
     read_result,
@@ -42,18 +43,20 @@ class Deployments:
         self._finish = redis.register_script(scripts.FINISH)
         self._reported = redis.register_script(scripts.REPORTED)
 
-    def queue(self, deployment: Deployment, *, anew: bool = False) -> Deployment:
+    def queue(self, deployment: Deployment, *, anew: bool = False, note: str | None = None) -> Deployment:
         """Put a new deployment into its environment's queue; one that has ended already is only put on record.
 
         Args:
             deployment: a new one.
             anew: do not join one that has been applied and is only waited for.
+            note: what the audit says beside what it is.
 
         Returns:
             The same deployment; or the one of the same commit that has no final state yet, which it joins.
         """
         key, commit = str(deployment.key), deployment.commit
-        fields = [field for pair in write_deployment(deployment).items() for field in pair]
+        row = audit.write_step(deployment, deployment.state, at=deployment.created_at, reason=note)
+        fields: list[str | int] = [row, audit.ROWS_KEPT, *chain.from_iterable(write_deployment(deployment).items())]
         winner = text(
             self._queue(
                 keys=[
@@ -65,6 +68,7 @@ class Deployments:
                     names.WAITING,
                     names.UNREPORTED,
                     names.latest(key, commit),
+                    audit.STREAM,
                 ],
                 args=[
                     deployment.id,
@@ -138,7 +142,7 @@ class Deployments:
         """Write the end of a deployment; the only place where that happens.
 
         Args:
-            deployment: which one.
+            deployment: which one, and what supersedes it.
             state: a final one. With SUCCEEDED, its commit is what the environment runs.
             summary: what happened.
             at: when.
@@ -157,6 +161,7 @@ class Deployments:
                 names.UNREPORTED,
                 environments.name(deployment.key),
                 names.WAITING,
+                audit.STREAM,
             ],
             args=[
                 str(lease.token) if lease else "",
@@ -168,6 +173,9 @@ class Deployments:
                 names.report(deployment.key, deployment.commit),
                 deployment.commit if state is State.SUCCEEDED else "",
                 key,
+                audit.write_step(deployment, state, at=at, reason=summary),
+                audit.ROWS_KEPT,
+                deployment.superseded_by or "",
             ],
         )
         self._expire(deployment, at)

@@ -16,6 +16,14 @@ from deployer.store.leases import Lease, LeaseLost
 _BEGIN = """
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'deployment', ARGV[3])
+redis.call('HDEL', KEYS[1], 'reads')
+return 1
+"""
+
+# KEYS: what was planned last  ARGV: what was read there (or empty), commit
+_PLANNED = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
 
@@ -52,11 +60,21 @@ class Environments:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._begin = redis.register_script(_BEGIN)
+        self._planned = redis.register_script(_PLANNED)
 
     def get(self, key: EnvironmentKey) -> EnvironmentState:
         """The state of an environment; all None before its first deployment."""
         fields = text_hash(self._redis.hgetall(name(key)))
         return EnvironmentState(fields.get("desired"), fields.get("deployed"), fields.get("deployment"))
+
+    def planned(self, forge: str, repository: str, branch: str) -> str | None:
+        """The commit of a branch that was planned last, whether or not it reached an environment."""
+        found = self._redis.get(_planned(forge, repository, branch))
+        return text(found) if found else None
+
+    def plan(self, forge: str, repository: str, branch: str, commit: str, *, after: str | None) -> bool:
+        """From now on a commit is the one that was planned last, unless that is another than `after` by now."""
+        return bool(self._planned(keys=[_planned(forge, repository, branch)], args=[after or "", commit]))
 
     def standings(self, keys: Sequence[EnvironmentKey], commit: str) -> list[Standing]:
         """How each of many environments stands to a commit, in their order; asked for in one go."""
@@ -85,6 +103,10 @@ class Environments:
         keys = [name(deployment.key), lease.key if lease else ""]
         if not self._begin(keys=keys, args=[str(lease.token) if lease else "", deployment.commit, deployment.id]):
             raise LeaseLost(str(deployment.key))
+
+
+def _planned(forge: str, repository: str, branch: str) -> str:
+    return f"deployer:planned:{forge}/{repository}@{branch}"
 
 
 def name(key: EnvironmentKey) -> str:

@@ -37,6 +37,10 @@ class LeaseLost(Exception):  # noqa: N818 - reads as what happened
     """Somebody else may hold the lease by now: stop, write nothing more."""
 
 
+class HandedOn(LeaseLost):
+    """The lease is still held, but this process was asked to stop: somebody else is to go on from here."""
+
+
 @dataclass(slots=True, eq=False)
 class Lease:
     """A lease that is held. `token` grows with each holder of the same name."""
@@ -62,14 +66,17 @@ class Lease:
         now = time.monotonic()
         if now > self.ends:
             raise LeaseLost(self.name)
-        if now > self._asked + 1:
+        if now > self._asked + 1 or self._leases.stopping:
             self.confirm()
             self._asked = now
 
     def confirm(self) -> None:
-        """Ask Redis, and raise LeaseLost unless the lease is still held by this holder."""
+        """Ask Redis, and raise LeaseLost unless the lease is still held by this holder, and HandedOn if this process
+        is to begin nothing more."""
         if not self.held:
             raise LeaseLost(self.name)
+        if self._leases.stopping:
+            raise HandedOn(self.name)
 
     @property
     def held(self) -> bool:
@@ -83,6 +90,8 @@ class Leases:
     def __init__(self, redis: Redis, *, seconds: float = 30) -> None:
         self._redis = redis
         self._milliseconds = int(seconds * 1000)
+        self.stopping = False
+        """Whether this process was asked to stop: whoever holds a lease hands on what it is at, between two writes."""
         self._take = redis.register_script(_TAKE)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)

@@ -79,7 +79,8 @@ def _take(here: Context, forge: str, received: Received, body: bytes) -> Respons
     if isinstance(event, Merge):
         environments = concerned(event, forge=forge, environments=here.settings.environments)
         event = environments if isinstance(environments, Ignored) else event
-    delivery = Delivery(forge, received.delivery_id, received.kept_headers, body, datetime.now(UTC))
+    now = datetime.now(UTC)
+    delivery = Delivery(forge, received.delivery_id, received.kept_headers, body, now, received.sender)
     if isinstance(event, Ignored):
         return _ignore(here, delivery, event)
     return _accept(here, delivery, event)

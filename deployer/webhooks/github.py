@@ -26,6 +26,15 @@ def delivery_id(headers: Mapping[str, str], body: bytes) -> str:
     return first_id(headers, body, names=("x-github-delivery",))
 
 
+def sender(headers: Mapping[str, str]) -> str:
+    """`X-GitHub-Hook-ID`: all webhooks that an event goes to send it under one delivery id.
+
+    So the same id from another webhook, such as the organization's beside the repository's, is no redelivery.
+    https://docs.github.com/en/rest/repos/webhooks#get-a-delivery-for-a-repository-webhook
+    """
+    return one_line(headers.get("x-github-hook-id", ""))
+
+
 def parse(headers: Mapping[str, str], body: bytes) -> Event:
     """What a verified delivery means. The body is JSON, or a form with the JSON in `payload`.
 

@@ -24,6 +24,8 @@ class Received:
 
     delivery_id: str
     event: Event
+    sender: str
+    """Which of a forge's webhooks it comes from, where the id alone does not tell."""
     kept_headers: tuple[tuple[str, str], ...]
     """What `interpret` needs and people want to see; lower-case names, never a signature or a token."""
 
@@ -50,11 +52,11 @@ def receive(  # noqa: PLR0913 - a request, and all that it is checked against
     match kind:
         case ForgeKind.GITHUB:
             verify_github(names, body, secrets=webhook_secrets)
-            identity = github.delivery_id(names, body)
+            identity, sender = github.delivery_id(names, body), github.sender(names)
         case ForgeKind.GITLAB:
             verify_gitlab(names, body, tokens=webhook_secrets, signing_secrets=signing_secrets, now=now.timestamp())
-            identity = gitlab.delivery_id(names, body)
-    return Received(delivery_id=identity, event=_event(kind, names, body), kept_headers=kept(names))
+            identity, sender = gitlab.delivery_id(names, body), ""  # each of its webhooks has ids of its own
+    return Received(identity, _event(kind, names, body), sender, kept(names))
 
 
 def interpret(kind: ForgeKind, headers: Mapping[str, str], body: bytes) -> Event:

@@ -1,6 +1,6 @@
 """`make bench`: every figure that README or docs name, measured in one run, beside a peer wherever there is one.
 
-BENCH=webhooks, merge, apply or source runs one of them. On a real API server when KUBEBUILDER_ASSETS is set.
+BENCH=webhooks, merge, apply, source or burst runs one of them. On a real API server when KUBEBUILDER_ASSETS is set.
 """
 
 from __future__ import annotations
@@ -14,10 +14,16 @@ from pathlib import Path
 import structlog
 
 from deployer.source import kustomize
-from tests.bench import apply, merge, source, webhooks
+from tests.bench import apply, burst, merge, source, webhooks
 from tests.bench.machine import cpu, program_version
 
-BENCHES = {"webhooks": webhooks.measure, "merge": merge.measure, "apply": apply.measure, "source": source.measure}
+BENCHES = {
+    "webhooks": webhooks.measure,
+    "merge": merge.measure,
+    "apply": apply.measure,
+    "source": source.measure,
+    "burst": burst.measure,
+}
 
 
 def main() -> None:

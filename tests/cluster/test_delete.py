@@ -43,7 +43,8 @@ def claim(mode: str) -> Manifest:
     ("answered", "action"),
     [
         (Reply(404), Action.DELETED),
-        (Reply(200, state("another")), Action.DELETED),
+        (Reply(200, state("another", labels={})), Action.DELETED),
+        (Reply(200, state("another")), Action.KEPT),
         (Reply(200, state("one", labels={PART_OF: "applyset-other-v1"})), Action.KEPT),
         (Reply(200, state("one", labels={})), Action.KEPT),
         (Reply(403, {"message": "forbidden"}), Action.FAILED),
@@ -51,7 +52,17 @@ def claim(mode: str) -> Manifest:
         (Reply(200, {}), Action.FAILED),
         (Reply(200, state("one", version="2")), Action.FAILED),
     ],
-    ids=["gone", "another one", "another set's", "nobody's", "403", "500", "no object", "always written"],
+    ids=[
+        "gone",
+        "another one",
+        "another one of ours",
+        "another set's",
+        "nobody's",
+        "403",
+        "500",
+        "no object",
+        "always written",
+    ],
 )
 def test_after_a_delete_that_came_too_late_only_a_proof_counts(
     to_kubeconfig: Callable[..., ClusterSettings], answered: Reply, action: Action

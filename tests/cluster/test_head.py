@@ -13,7 +13,7 @@ from deployer.cluster.applyset import Inventory, Stamp
 from deployer.cluster.change import Verdict
 from deployer.cluster.connection import Connection, connect
 from deployer.cluster.inventory import Keeper, Overtaken
-from deployer.model import Action, Permanent, Temporary
+from deployer.model import PART_OF, Action, Permanent, Temporary
 from deployer.settings import ClusterSettings
 from tests.cluster.bring import INVENTORY, bring, planned, scope
 from tests.cluster.conftest import QUICK
@@ -170,3 +170,43 @@ def test_a_head_that_carries_its_own_label_is_not_deleted(connection: Connection
 
     assert [result.action for result in results] == [Action.UNCHANGED]
     assert there(connection, head)
+
+
+@pytest.mark.parametrize("name", ["deployer.production.acme-shop", "other-set"])
+def test_what_heads_another_set_is_neither_written_nor_deleted(
+    connection: Connection, namespace: str, name: str
+) -> None:
+    """An environment that shares a namespace with another one could else make it forget its objects."""
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    labels = {"applyset.kubernetes.io/id": "applyset-other-v1", PART_OF: scope(namespace).id}
+    body: Any = {"metadata": {"name": name, "labels": labels}}
+    connection.request("POST", path, body=body)
+
+    (result,) = bring(connection, [config_map(name, x="1")], namespace=namespace)
+    assert result.action is Action.FAILED
+    assert "heads a set of objects" in result.message
+    results = bring(connection, [config_map("a", x="1")], namespace=namespace)
+
+    assert {one.ref.name: one.action for one in results} == {"a": Action.CREATED, name: Action.KEPT}
+    assert connection.request("GET", f"{path}/{name}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("applyset.kubernetes.io/contains-group-kinds", "X.../api/v1/namespaces/kube-system/secrets"),
+        ("applyset.kubernetes.io/contains-group-kinds", "X.a/b"),
+        ("deployer/fence", "9" * 5000),
+        ("deployer/fence", "-1"),
+    ],
+)
+def test_a_head_that_says_what_no_head_says_is_refused(
+    connection: Connection, namespace: str, annotation: str, value: str
+) -> None:
+    bring(connection, [config_map("a", x="1")], namespace=namespace)
+    keeper = Keeper(connection, scope(namespace))
+    body: Any = {"metadata": {"annotations": {annotation: value}}}
+    connection.request("PATCH", keeper.path, body=body, content_type="application/merge-patch+json")
+
+    with pytest.raises(Permanent, match="no proper annotation"):
+        keeper.read()

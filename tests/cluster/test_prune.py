@@ -96,11 +96,12 @@ def test_what_would_go_with_a_namespace_or_a_definition_is_found() -> None:
     gadget, other = (ObjectRef(f"example.{end}/v1beta1", "Gadget", "shop", "one") for end in ("com", "org"))
     inside, beside = (ObjectRef("v1", "ConfigMap", namespace, "x") for namespace in ("a", "shop"))
 
-    assert inhabitant(crd, [other, gadget]) == gadget
-    assert inhabitant(crd, [other]) is None
-    assert inhabitant(home, [beside, inside]) == inside
-    assert inhabitant(home, [beside]) is None
-    assert inhabitant(extra("Namespace", api_version="example.com/v1"), [inside]) is None
+    assert inhabitant(crd.ref, crd.content, [other, gadget]) == gadget
+    assert inhabitant(crd.ref, crd.content, [other]) is None
+    assert inhabitant(home.ref, home.content, [beside, inside]) == inside
+    assert inhabitant(home.ref, home.content, [beside]) is None
+    elsewhere = extra("Namespace", api_version="example.com/v1")
+    assert inhabitant(elsewhere.ref, elsewhere.content, [inside]) is None
 
 
 def test_only_what_is_ours_and_not_protected_is_created_anew() -> None:

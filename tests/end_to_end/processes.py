@@ -62,7 +62,7 @@ def running(folder: Path, settings: Mapping[str, object], *, redis_url: str, **s
             for name, argv in procfile(ROOT / "Procfile").items()
         }
         deployer = Deployer(url, folder, processes)
-        eventually(lambda: _ready(url), seconds=30, otherwise=deployer.log)
+        eventually(lambda: ready(url), seconds=30, otherwise=deployer.log)
         yield deployer
 
 
@@ -76,7 +76,7 @@ def eventually(probe: Callable[[], T | None], *, seconds: float = 30, otherwise:
     raise AssertionError(f"not within {seconds} s\n{otherwise()}")
 
 
-def _ready(url: str) -> bool:
+def ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/readyz", timeout=1) as answer:
             return bool(answer.status == 200)

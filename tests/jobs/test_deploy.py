@@ -46,7 +46,10 @@ def test_of_several_that_wait_the_newest_runs_and_the_others_are_superseded(worl
     world.deploy(STAGING)
     states = [world.latest(STAGING, commit).state for commit in commits]
     assert states == [State.SUPERSEDED, State.SUPERSEDED, State.SUCCEEDED]
-    assert world.latest(STAGING, commits[0]).summary == f"superseded by {commits[2][:12]}"
+    assert world.latest(STAGING, commits[0]).summary.startswith(f"older than what is deployed ({commits[2][:12]})")
+    superseded = world.latest(STAGING, commits[1])
+    assert superseded.summary == f"superseded by {commits[2][:12]}"
+    assert superseded.superseded_by == world.latest(STAGING, commits[2]).id
     assert greeting(world) == {"text": "two"}
 
 
@@ -294,3 +297,22 @@ def test_a_newer_merge_does_not_wait_for_the_retry_of_an_older_one(
     monkeypatch.setattr(Pipeline, "run", busy)
     world.deploy(STAGING)
     assert Queue(DEPLOYMENTS, connection=world.given.redis).count == 1
+
+
+def test_what_is_handed_on_by_workers_that_are_asked_to_stop_is_not_counted_as_their_death(world: World) -> None:
+    world.plan(world.first)
+    leases = world.given.store.leases
+    for _ in range(DEATHS + 1):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Pipeline, "run", lambda pipeline, _: _stop(world, pipeline))
+            world.deploy(STAGING)
+        leases.stopping = False
+        assert not leases.held(str(STAGING))
+    assert Queue(DEPLOYMENTS, connection=world.given.redis).count == DEATHS + 1
+    world.deploy(STAGING)
+    assert world.latest(STAGING, world.first).state is State.SUCCEEDED
+
+
+def _stop(world: World, pipeline: Pipeline) -> None:
+    world.given.store.leases.stopping = True
+    pipeline.lease.check()

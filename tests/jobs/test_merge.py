@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from dataclasses import replace
 
 import pytest
 from rq import Queue
@@ -87,28 +88,74 @@ def test_the_budget_of_waiting_ends_with_a_failure_that_people_see(world: World)
     assert world.given.store.deliveries.owed(before=after(1000)) == ()
 
 
-def test_a_replay_after_the_end_deploys_again(world: World) -> None:
-    world.plan(world.first, delivery="d1")
+def deployed_as(world: World, delivery: str) -> None:
+    """Staging runs the first commit, because of one delivery; a minute has passed."""
+    world.plan(world.first, delivery=delivery)
     world.clock.move(5)
     world.deploy(STAGING)
     world.clock.move(60)
+
+
+def test_a_replay_after_the_end_deploys_again_and_says_who_asked(world: World) -> None:
+    deployed_as(world, "d1")
     world.plan(world.first, delivery="d1")
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    assert (queued.trigger, queued.actor) == (Trigger.REPLAY, "redelivery by github")
+    (row,) = [row for row in world.given.store.audit.rows() if row.fields.get("deployment") == queued.id]
+    found = (row.what, row.fields["trigger"], row.fields["actor"], row.fields["delivery"])
+    assert found == ("queued", "replay", "redelivery by github", "d1")
+
+
+def test_so_does_what_somebody_sends_through_again_here(world: World) -> None:
+    deployed_as(world, "d1")
+    recorded = world.given.store.deliveries.get("github", "d1")
+    assert recorded is not None
+    again = replace(recorded, received_at=world.clock())
+    world.given.store.arrivals.take(again, owed=True, what="replayed", again_by="ada")
+    plan_owed(world.given)
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    assert (queued.trigger, queued.actor) == (Trigger.REPLAY, "ada")
+
+
+def test_a_replay_of_what_failed_deploys_again_too(world: World) -> None:
+    broken = repositories.commit(world.repository, {"staging/config.yaml": "kind: [\n"})
+    world.plan(broken, delivery="d1")
+    world.deploy(STAGING)
+    assert world.latest(STAGING, broken).state is State.FAILED
+    world.clock.move(60)
+    world.plan(broken, delivery="d1")
     (queued,) = world.given.store.deployments.queued(STAGING)
     assert queued.trigger is Trigger.REPLAY
 
 
-def test_a_replay_of_an_old_merge_changes_nothing_and_is_in_the_audit(world: World) -> None:
-    world.plan(world.first, delivery="old")
-    world.deploy(STAGING)
+def test_the_same_event_from_another_webhook_of_the_forge_is_no_replay(world: World) -> None:
+    deployed_as(world, "d1")
+    recorded = world.given.store.deliveries.get("github", "d1")
+    assert recorded is not None
+    world.given.store.arrivals.take(
+        replace(recorded, received_at=world.clock(), sender="2"), owed=True, what="accepted"
+    )
+    plan_owed(world.given)
+    assert world.given.store.deployments.queued(STAGING) == ()
+
+
+def test_a_replay_of_an_old_merge_changes_nothing_and_its_commit_says_how_to_go_back(world: World) -> None:
+    deployed_as(world, "old")
     newer = world.commit("ahoy")
     world.plan(newer)
     world.deploy(STAGING)
     world.clock.move(60)
     world.plan(world.first, delivery="old")
     assert world.given.store.deployments.queued(STAGING) == ()
-    skipped = [row for row in world.given.store.audit.rows() if row.what == "skipped"]
-    assert skipped
-    assert "older than what is deployed" in skipped[-1].fields["reason"]
+    assert world.given.store.environments.get(STAGING).deployed == newer
+    refused = world.latest(STAGING, world.first)
+    assert (refused.state, refused.trigger) == (State.SUPERSEDED, Trigger.REPLAY)
+    assert refused.summary.startswith(f"older than what is deployed ({newer[:12]}); to go back: deployer deploy ")
+    world.report(STAGING, world.first)
+    _, state, description = world.posted()[-1]
+    assert (state, description) == ("failure", refused.summary)
+    rows = [row for row in world.given.store.audit.rows() if row.fields.get("deployment") == refused.id]
+    assert [(row.what, row.fields["reason"]) for row in rows] == [("superseded", refused.summary)]
 
 
 def test_a_delivery_that_we_cannot_cope_with_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +193,39 @@ def test_a_forced_push_back_is_deployed(world: World) -> None:
     assert queued.commit == world.first
 
 
+def test_a_forced_push_that_takes_away_what_is_deployed_is_told(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    mistake = world.commit("a mistake")
+    world.plan(mistake)
+    world.deploy(STAGING)
+    repositories.rewind(world.repository, world.first)
+    better = world.commit("better")
+    world.plan(better)
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    told = f"a forced push took what was deployed ({mistake[:12]}) off main"
+    assert any(line.endswith(told) for line in world.given.store.deployments.log_lines(queued.id))
+    rows = [row for row in world.given.store.audit.rows() if row.fields.get("deployment") == queued.id]
+    assert [(row.what, row.fields["reason"]) for row in rows] == [("queued", told)]
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == better
+
+
+def test_a_forced_push_back_to_what_failed_once_is_deployed_too(world: World) -> None:
+    broken = repositories.commit(world.repository, {"staging/config.yaml": "kind: [\n"})
+    world.plan(broken)
+    world.deploy(STAGING)
+    world.plan(world.commit("mended"))
+    world.deploy(STAGING)
+    repositories.rewind(world.repository, broken)
+    world.plan(broken)
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    assert queued.commit == broken
+    world.deploy(STAGING)
+    world.plan(broken)
+    assert world.given.store.deployments.queued(STAGING) == ()
+
+
 def test_a_merge_that_is_planned_after_a_newer_one_says_so_on_its_commit(world: World) -> None:
     newer = world.commit("ahoy")
     world.plan(newer)
@@ -154,6 +234,21 @@ def test_a_merge_that_is_planned_after_a_newer_one_says_so_on_its_commit(world: 
     late = world.latest(STAGING, world.first)
     assert late.state is State.SUPERSEDED
     assert "older than what is deployed" in late.summary
+
+
+def test_what_a_forced_push_took_away_keeps_its_status_until_somebody_asks_again(world: World) -> None:
+    gone = world.commit("a mistake")
+    world.plan(gone, delivery="d1")
+    world.deploy(STAGING)
+    repositories.rewind(world.repository, world.first)
+    world.plan(world.first)
+    world.clock.move(60)
+    world.plan(gone)
+    assert world.latest(STAGING, gone).state is State.SUCCEEDED
+    world.plan(gone, delivery="d1")
+    asked = world.latest(STAGING, gone)
+    assert (asked.state, asked.trigger) == (State.FAILED, Trigger.REPLAY)
+    assert "does not contain it" in asked.summary
 
 
 def test_what_cannot_be_planned_does_not_end_what_is_running(world: World) -> None:

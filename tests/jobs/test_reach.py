@@ -127,3 +127,51 @@ def test_an_environment_is_left_alone_only_when_all_is_known_and_the_same(
     settled: bool, before: str | None, seen: bool, reaches: bool
 ) -> None:
     assert reached("a", settled=settled, deployed=before, seen=seen) is reaches
+
+
+def test_a_late_delivery_does_not_bring_what_was_taken_back(world: World) -> None:
+    """The newer merge, which takes the older one back, is told first, and changes nothing as far as anybody knows."""
+    deployed(world)
+    taken_back = change(world, "staging")
+    tip = change(world, "staging", text="hello")
+    world.plan(tip)
+    assert queued(world, STAGING) == []
+    world.plan(taken_back)
+    assert queued(world, STAGING) == []
+    assert world.latest(STAGING, taken_back).state is State.SUPERSEDED
+
+
+def test_what_is_taken_back_before_it_begins_is_superseded(world: World) -> None:
+    deployed(world)
+    taken_back = change(world, "staging")
+    world.plan(taken_back)
+    tip = change(world, "staging", text="hello")
+    mirror = world.given.mirror(world.given.settings.environment(STAGING))
+    mirror.fetch("main")
+    environments = world.given.store.environments
+    before = environments.planned("github", "acme/shop", "main")
+    assert environments.plan("github", "acme/shop", "main", tip, after=before)  # by another worker, at the same moment
+    world.deploy(STAGING)
+    assert world.latest(STAGING, taken_back).state is State.SUPERSEDED
+    assert environments.get(STAGING).deployed == world.first
+
+
+def test_what_runs_can_be_deployed_again_although_newer_merges_changed_nothing(world: World) -> None:
+    delivery = world.deliver(world.first)
+    deployed(world)
+    world.plan(change(world))
+    world.clock.move(60)
+    world.plan(world.first, delivery=delivery)
+    assert [each.trigger for each in world.given.store.deployments.queued(STAGING)] == [Trigger.REPLAY]
+    world.deploy(STAGING)
+    assert world.latest(STAGING, world.first).state is State.SUCCEEDED
+
+
+def test_a_deployment_that_failed_after_one_that_succeeded_makes_the_next_merge_reach_it(world: World) -> None:
+    deployed(world)
+    again = world.given.store.deployments.latest(STAGING, world.first)
+    assert again is not None
+    world.given.store.environments.begin(again)  # a replay of the same commit, whose worker died midway
+    commit = change(world)
+    world.plan(commit)
+    assert queued(world, STAGING) == [commit]

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from rq import Queue
 
-from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
+from jobs.clock import SWEEP_SECONDS
+from jobs.merge import CLAIM
+from jobs.queue import DEPLOYMENTS, LATE_SECONDS, MERGES, REPORTS
 from jobs.sweep import PATIENCE, sweep_with
+from tests.end_to_end.processes import eventually
 from tests.examples import STAGING
 from tests.jobs.world import World
 
@@ -18,6 +21,21 @@ def forget_jobs(world: World) -> None:
     """As after a death in between: the records are there, the jobs are not."""
     for name in (MERGES, DEPLOYMENTS, REPORTS):
         Queue(name, connection=world.given.redis).empty()
+
+
+def test_what_was_to_be_asked_for_later_is_asked_for_when_no_scheduler_is_alive(world: World) -> None:
+    world.given.queues.look(STAGING, 1, delay=0.01)
+    world.given.queues.look(STAGING, 2, delay=3600)
+    sweep_with(world.given)
+    assert waiting(world)[DEPLOYMENTS] == 0
+    eventually(lambda: sweep_with(world.given) or waiting(world)[DEPLOYMENTS], seconds=LATE_SECONDS + 3)
+    assert waiting(world)[DEPLOYMENTS] == 1
+
+
+def test_whatever_is_left_behind_is_found_well_within_two_minutes() -> None:
+    lease = 30
+    planned = max(CLAIM.total_seconds(), lease) + PATIENCE.total_seconds() + SWEEP_SECONDS
+    assert planned + lease + PATIENCE.total_seconds() + SWEEP_SECONDS < 120
 
 
 def test_nothing_is_moved_before_its_time(world: World) -> None:

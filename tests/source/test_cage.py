@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
-from deployer.source.cage import is_below
+from deployer.model import Permanent
+from deployer.source.cage import Permission, is_below, refuse
+from deployer.source.finding import Fault, Finding
 from tests.source.trees import OVERLAY, Files, Trees, config_map
 
 FILE = f"{OVERLAY}/kustomization.yaml"
@@ -44,6 +46,7 @@ def transformer(body: str) -> str:
 
 
 OUT = "../../../../other-tenant"
+GENERATOR = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: a}\nname: a\n"
 HOSTILE = {
     "a base outside": Hostile(
         overlay(f"namespace: a\nresources:\n- {OUT}\n"), f"{FILE}:3: resources: '{OUT}' {LEAVES}"
@@ -66,7 +69,7 @@ HOSTILE = {
     ),
     "a file outside": Hostile(
         overlay("configMapGenerator:\n- name: a\n  files: [k=../../../../secret.txt]\n"),
-        f"{FILE}: configMapGenerator: '../../../../secret.txt' {LEAVES}",
+        f"{FILE}:3: configMapGenerator: '../../../../secret.txt' {LEAVES}",
     ),
     "a patch outside": Hostile(
         overlay("patches:\n- path: ../../../../p.yaml\n"), f"{FILE}:2: patches: '../../../../p.yaml' {LEAVES}"
@@ -118,7 +121,7 @@ HOSTILE = {
             "generators:\n- |\n  apiVersion: example.com/v1\n  kind: Gen\n  metadata:\n    name: a\n"
             "    annotations:\n      config.kubernetes.io/function: |\n        container: {image: evil}\n"
         ),
-        f"{FILE}: config.kubernetes.io/function {FUNCTION}",
+        f"{FILE}:8: config.kubernetes.io/function {FUNCTION}",
     ),
     "a plugin": Hostile(
         overlay("validators: [v.yaml]\n", v_yaml="apiVersion: example.com/v1\nkind: Checker\nmetadata: {name: a}\n"),
@@ -135,6 +138,61 @@ HOSTILE = {
     "a transformer with a file outside": Hostile(
         overlay("transformers: [t.yaml]\n", t_yaml=transformer("path: ../../../../p.yaml")),
         f"{OVERLAY}/t.yaml:4: path: '../../../../p.yaml' {LEAVES}",
+    ),
+    "a kind in two spellings": Hostile(
+        overlay("generators: [g.yaml]\n", g_yaml=f"Kind: HashTransformer\n{GENERATOR}files: [{OUT}/map.yaml]\n"),
+        f"{OVERLAY}/g.yaml: cannot be read: line 3: two fields of one mapping differ in case alone",
+    ),
+    "a kind that is merged": Hostile(
+        overlay(
+            "generators: [g.yaml]\n", g_yaml=f"{GENERATOR}files: [{OUT}/map.yaml]\n<<: {{kind: HashTransformer}}\n"
+        ),
+        f"{OVERLAY}/g.yaml: cannot be read: line 6: a << is read differently by different readers",
+    ),
+    "a separator to kustomize alone": Hostile(
+        overlay(
+            "generators: [g.yaml]\n",
+            g_yaml="apiVersion: builtin\nkind: HashTransformer\nmetadata: {name: a}\n---#:\n"
+            + "".join(f"  {line}\n" for line in f"{GENERATOR}files: [{OUT}/map.yaml]".splitlines()),
+        ),
+        f"{OVERLAY}/g.yaml: cannot be read: a line begins with --- and more",
+    ),
+    "a path that reads as YAML": Hostile(
+        overlay(f"patchesStrategicMerge: ['x: /../{OUT}/map.yaml']\n"),
+        f"{FILE}:1: patchesStrategicMerge: an entry {LEAVES}",
+    ),
+    "a path that reads as a list": Hostile(
+        overlay(f"transformers: ['- /../{OUT}/map.yaml']\n"), f"{FILE}:1: transformers: an entry {LEAVES}"
+    ),
+    "a path that reads as an object": Hostile(
+        overlay(f"patchesStrategicMerge: ['{{kind: A, metadata: {{name: a, labels: 7}}}} #/../{OUT}/map.yaml']\n"),
+        f"{FILE}:1: patchesStrategicMerge: an entry {LEAVES}",
+    ),
+    "a path that no reader takes for YAML": Hostile(
+        overlay(
+            "transformers: [t.yaml]\n",
+            t_yaml=transformer(f"path: '{{kind: A, metadata: {{name: a}}}} #/../{OUT}/map.yaml'\ntarget: {{kind: A}}"),
+        ),
+        f"{OVERLAY}/t.yaml:4: path: an entry {LEAVES}",
+    ),
+    "a URL that reads as YAML": Hostile(
+        overlay("patchesStrategicMerge: ['http://127.0.0.1:1/a: c']\n"),
+        f"{FILE}:1: patchesStrategicMerge: an entry is remote and not in allow_remote",
+    ),
+    "a repository that reads as an object": Hostile(
+        overlay("transformers:\n- |\n  git@127.0.0.1:a/b: 1\n  kind: A\n  metadata: {name: a, labels: 7}\n"),
+        f"{FILE}:2: transformers: an entry is remote and not in allow_remote",
+    ),
+    "a field with a line break": Hostile(
+        overlay("transformers: [t.yaml]\n", t_yaml='apiVersion: x\nkind: "a\\nb: c"\nmetadata: {name: a}\n'),
+        f"{OVERLAY}/t.yaml:2: a field {FUNCTION}",
+    ),
+    "accents and a space": Hostile(
+        overlay("resources: ['../größe a.yaml']\n"), f"{FILE}:1: resources: '../größe a.yaml' is not in the repository"
+    ),
+    "an argument for helm": Hostile(
+        overlay("helmCharts:\n- name: a\n  releaseName: --post-renderer=/bin/sh\n"),
+        f"{FILE}: cannot be read: line 3: releaseName holds what helm could take for an option",
     ),
     "helm": Hostile(overlay("helmCharts: [{name: a}]\n"), f"{FILE}:1: helmCharts needs Helm, which runs only where"),
     "a missing file": Hostile(
@@ -232,6 +290,54 @@ def test_a_local_folder_with_a_remote_name_is_refused_as_kustomize_would_fetch_i
     assert "is remote and not in allow_remote" in trees.refused(files)
 
 
+@pytest.mark.parametrize(
+    "name", ["app@v1", "a@b.yaml", "git@corp", "github.com", "github.com/x.yaml", "git:x", "gh:x", "x.git", "oci:a/b"]
+)
+def test_a_name_that_only_looks_remote_is_a_file_or_folder_as_it_is_to_kustomize(trees: Trees, name: str) -> None:
+    if name.endswith(".yaml"):
+        files = {f"{OVERLAY}/{name}": config_map("here")}
+    else:
+        files = {f"{OVERLAY}/{name}/kustomization.yaml": "resources: [m.yaml]\n",
+                 f"{OVERLAY}/{name}/m.yaml": config_map("here")}  # fmt: skip
+    assert b"name: here" in trees.render({FILE: f"resources: ['{name}']\n", **files}).manifests
+
+
+@pytest.mark.parametrize(
+    "name", ["admin@corp.pem", "a@b/c/d.txt", "git:x", "github.com/x/y.txt", "ssh:/a", "gh:org/repo", "git::x/y"]
+)
+def test_a_file_is_fetched_by_http_alone(trees: Trees, name: str) -> None:
+    generator = f"configMapGenerator: [{{name: a, files: ['k={name}']}}]\n"
+    assert b"content" in trees.render({FILE: generator, f"{OVERLAY}/{name}": "content"}).manifests
+
+
+def test_a_merge_in_a_kustomization_is_read_as_kustomize_does(trees: Trees) -> None:
+    """A key that comes after what is merged wins, and one that comes before it loses."""
+    files: Files = {f"{OVERLAY}/in.yaml": config_map("in"), f"{OVERLAY}/a.yaml": config_map("in", "other")}
+    out = f"{OUT}/map.yaml"
+    last = f"patches: [{{<<: {{path: in.yaml}}, path: {out}}}]\nresources: [a.yaml]\n"
+    assert trees.refused({**files, FILE: last}).startswith(f"{FILE}:1: patches: '{out}' {LEAVES}")
+    first = f"patches: [{{path: {out}, <<: {{path: in.yaml}}}}]\nresources: [a.yaml]\n"
+    assert b"text: x" in trees.render({**files, FILE: first}).manifests
+
+
+def test_what_is_not_known_passes_only_where_nothing_is_fetched_or_run() -> None:
+    unknown = Finding(Fault.UNKNOWN, FILE, "sparkles", "")
+    helm, remote = (
+        Finding(Fault.HELM, FILE, "helmCharts", ""),
+        Finding(Fault.REMOTE, FILE, "resources", "https://a.b/c"),
+    )
+    permission = Permission(("https://a.b",), helm=True)
+    refuse([unknown], permission, lines=no_line)
+    refuse([helm, remote], permission, lines=no_line)
+    for other in (helm, remote):
+        with pytest.raises(Permanent, match="sparkles cannot be followed"):
+            refuse([other, unknown], permission, lines=no_line)
+
+
+def no_line(_file: str, _text: str) -> int | None:
+    return None
+
+
 def test_what_a_refused_link_or_file_holds_is_in_no_message(trees: Trees) -> None:
     value = secrets.token_hex()
     (trees.folder / "secret.txt").write_text(value)
@@ -242,6 +348,10 @@ def test_what_a_refused_link_or_file_holds_is_in_no_message(trees: Trees) -> Non
         overlay("secretGenerator: [{name: a, files: [../../../../secret.txt]}]\n"),
         overlay(f"patchesStrategicMerge: ['{{kind: Secret, stringData: {{p: {value}}}']\n"),
         overlay(f"generators: ['{{apiVersion: builtin, kind: SecretGenerator, literals: [p={value}']\n"),
+        overlay(f"patchesStrategicMerge: [password={value}]\n"),
+        overlay(f"secretGenerator: [{{name: a, files: [password={value}]}}]\n"),
+        overlay(f"secretGenerator: [{{name: a, envs: [{value}]}}]\n"),
+        overlay(f"resources: ['kind: Secret, data: {value}']\n"),
     ):
         assert value not in trees.refused(files)
 

@@ -277,3 +277,22 @@ def test_a_thousand_objects_are_read_in_a_moment() -> None:
 def test_binary_is_decoded_whatever_its_line_breaks() -> None:
     content = base64.encodebytes(b"x" * 100).decode().strip().replace("\n", "\n    ")
     assert list(goyaml.documents(f"a: !!binary |\n    {content}\n".encode())) == [{"a": "x" * 100}]
+
+
+def test_the_line_of_a_text_is_that_on_which_it_stands_first() -> None:
+    text = b"a: b\nfiles: [k=x/y]\nin: |\n  c: d\n  e: [f]\nout: '{g: h}'\nfolded: >\n  i: j\nlast: c\n"
+    found = goyaml.lines(text)
+    assert [found[each] for each in ("a", "x/y", "k=x/y", "d", "f", "h", "j", "c")] == [1, 2, 2, 4, 5, 6, 8, 9]
+    assert "" not in found
+
+
+def test_text_that_is_no_yaml_has_lines_as_far_as_it_goes() -> None:
+    assert goyaml.lines(b"a: b\nc: [") == {"a": 1, "b": 1, "c": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "merges"),
+    [("<<: {a: b}", True), ("a: {<<: *b}", True), ("! <<: x", True), ("!!merge '<<': x", True), ("'<<': x", False)],
+)
+def test_a_merge_is_found_in_every_spelling(text: str, merges: bool) -> None:
+    assert goyaml.merges(text.encode()) is merges

@@ -216,6 +216,10 @@ def test_each_limit_ends_it_and_is_named(root: Path, limits: Limits, reason: str
         kustomize.render(root, OVERLAY, options=Options(), limits=limits)
 
 
+OPERATION = "[{op: replace, path: /stringData/password, value: VALUE}]\n"
+PATCHER = "resources: [../other]\ntransformers: [x.yaml]\n"
+TARGET = "target: {version: v1, kind: Secret, name: a}"
+TWICE = "{name: a, literals: [a=VALUE]}"
 SECRETIVE = {
     "a literal": ("secretGenerator: [{name: a, literals: [a=VALUE, VALUE]}]\n", ""),
     "a twice-given literal": ("secretGenerator: [{name: a, literals: [a=VALUE, a=VALUE]}]\n", ""),
@@ -243,6 +247,35 @@ SECRETIVE = {
     "a malformed generator": ("secretGenerator: [{name: a, literals: VALUE}]\n", ""),
     "a generator of the wrong kind": ("secretGenerator: VALUE\n", ""),
     "an unreadable env file": ("secretGenerator: [{name: a, envs: [x.env]}]\n", "a=b\n\udcff=VALUE\n"),
+    "operations that are no JSON": (
+        f"resources: [../other]\npatchesJson6902:\n- {{path: x.yaml, {TARGET}}}\n",
+        OPERATION,
+    ),
+    "operations that are a text": (
+        PATCHER,
+        f"apiVersion: builtin\nkind: PatchJson6902Transformer\nmetadata: {{name: t}}\n{TARGET}\njsonOp: x VALUE\n",
+    ),
+    "a patch and its path": (
+        PATCHER,
+        "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: t}\npath: a\npatch: x VALUE\n",
+    ),
+    "a patch under no name": (
+        PATCHER,
+        "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: t}\npatches: x VALUE\n",
+    ),
+    "operations without a target": (
+        "resources: [../other]\npatches:\n- patch: |\n    - {op: add, path: /data, value: VALUE}\n",
+        "",
+    ),
+    "two patches for one target": (
+        "resources: [../other]\npatches:\n- target: {kind: Secret}\n  patch: |\n"
+        + "    ---\n".join(["    kind: Secret\n    metadata: {name: a}\n    stringData: {a: VALUE}\n"] * 2),
+        "",
+    ),
+    "a Secret that is made twice": (f"secretGenerator: [{TWICE}, {TWICE}]\n", ""),
+    "a file that is none": ("secretGenerator: [{name: a, files: [a=b=VALUE]}]\n", ""),
+    "a key without a file": ("secretGenerator: [{name: a, files: [VALUE=]}]\n", ""),
+    "a value for a separator": ("resources: [x.yaml]\n", f"{SECRET}---VALUE\na: b\n"),
     "a patch that does not fit": (
         "resources: [../other]\npatches: [{path: x.yaml}]\n",
         SECRET.replace("{password: x}", "[VALUE]"),

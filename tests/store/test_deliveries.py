@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from redis import Redis
 
 from deployer.model import Delivery, Receipt
@@ -74,6 +76,18 @@ def test_receipts_tell_first_last_and_how_often(store: Store) -> None:
     take(store, DELIVERY)
     take(store, again(30))
     assert store.deliveries.receipt("github", DELIVERY.id) == Receipt(NOON, after(30), times=2)
+
+
+def test_they_count_for_each_sender_and_know_who_sent_it_through_again_here(store: Store) -> None:
+    take(store, DELIVERY)
+    other = replace(again(30), sender="2")
+    take(store, other)
+    assert store.deliveries.receipt("github", DELIVERY.id) == Receipt(NOON, after(30), times=1)
+    assert store.deliveries.get("github", DELIVERY.id) == other
+    store.arrivals.take(again(60), owed=True, what="replayed", again_by="ada")
+    assert store.deliveries.receipt("github", DELIVERY.id) == Receipt(NOON, after(60), times=2, by="ada")
+    take(store, again(90))
+    assert store.deliveries.receipt("github", DELIVERY.id) == Receipt(NOON, after(90), times=3)
 
 
 def test_attempts_are_counted_until_it_is_planned(store: Store) -> None:

@@ -18,6 +18,20 @@ def test_a_deployment_reads_back_as_it_was_written(store: Store) -> None:
     assert store.deployments.get("other") is None
 
 
+def test_beginning_and_end_are_in_the_audit_once(store: Store) -> None:
+    store.deployments.queue(FIRST, note="a forced push")
+    store.deployments.queue(deployment("a2"))
+    for _ in range(2):
+        store.deployments.finish(FIRST, State.FAILED, "no such overlay", at=after(5))
+    store.deployments.queue(deployment("a3", state=State.SUPERSEDED, finished_at=after(6)), note="older")
+    rows = [(row.what, row.fields["deployment"], row.fields["reason"]) for row in store.audit.rows()]
+    assert rows == [
+        ("queued", "a1", "a forced push"),
+        ("failed", "a1", "no such overlay"),
+        ("superseded", "a3", "older"),
+    ]
+
+
 def test_the_same_commit_joins_until_it_has_ended(store: Store) -> None:
     store.deployments.queue(FIRST)
     assert store.deployments.queue(deployment("a2")).id == "a1"

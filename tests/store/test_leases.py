@@ -5,7 +5,7 @@ import time
 import pytest
 from redis import Redis
 
-from deployer.store.leases import LeaseLost, Leases
+from deployer.store.leases import HandedOn, LeaseLost, Leases
 
 
 def test_one_holder_at_a_time(redis: Redis) -> None:
@@ -65,3 +65,16 @@ def test_a_holder_that_was_stopped_for_too_long_knows_it_by_its_own_clock(redis:
         lease.ends = time.monotonic() - 1  # as if the process had been stopped meanwhile
         with pytest.raises(LeaseLost):
             lease.check()
+
+
+def test_a_holder_that_is_asked_to_stop_begins_nothing_more_but_still_holds_it(redis: Redis) -> None:
+    leases = Leases(redis)
+    with leases.hold("x") as lease:
+        assert lease is not None
+        lease.check()
+        leases.stopping = True
+        for ask in (lease.check, lease.confirm):
+            with pytest.raises(HandedOn):
+                ask()
+        assert lease.held
+    assert not leases.held("x")

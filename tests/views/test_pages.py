@@ -161,3 +161,9 @@ def test_it_refreshes_itself_until_the_end(client: FlaskClient, store: Store, st
 def test_nothing_about_nobody_is_shown(client: FlaskClient, store: Store) -> None:
     store.deployments.queue(replace(deployment("a1"), title=None, actor=None, delivery=None))
     assert "None" not in show(client).text
+
+
+def test_of_what_was_superseded_leads_to_what_runs_instead(client: FlaskClient, store: Store) -> None:
+    ended = deployment(state=State.SUPERSEDED, finished_at=after(9))
+    store.deployments.queue(replace(ended, superseded_by="a2"))
+    assert [link["href"] for link in show(client).all("a")] == ["/deployments/a2"]

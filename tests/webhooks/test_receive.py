@@ -111,6 +111,10 @@ class TestDeliveryId:
         else:
             assert received.delivery_id.startswith("sha256:")
 
+    def test_of_github_comes_with_the_webhook_that_sent_it(self) -> None:
+        assert send(GITHUB_PUSH.with_headers(X_GitHub_Hook_ID="292430182")).sender == "292430182"
+        assert send(GITHUB_PUSH.with_headers(X_GitHub_Hook_ID="")).sender == ""
+
     def test_is_otherwise_the_same_for_the_same_body_and_another_for_another(self) -> None:
         first, again, other = (
             send(delivery.with_headers(X_GitHub_Delivery="")).delivery_id

@@ -1,0 +1,91 @@
+"""One overlay that is odd, huge or endless stops neither the worker nor what is planned for the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployer.source.finding import Fault
+from deployer.source.overlay import reads
+from tests import repositories
+from tests.source.trees import OVERLAY, Files, Trees, config_map
+
+FILE = f"{OVERLAY}/kustomization.yaml"
+GOOD: Files = {"good/kustomization.yaml": "resources: [a.yaml]\n", "good/a.yaml": config_map("one")}
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> Trees:
+    return Trees(tmp_path)
+
+
+def faults(trees: Trees, commit: str, *overlays: str) -> list[set[Fault]]:
+    found = reads(trees.mirror, commit, overlays)
+    return [{finding.fault for finding in found[each].findings} for each in overlays]
+
+
+def test_a_path_of_many_parts_is_missing_and_no_more(trees: Trees) -> None:
+    commit = trees.commit({FILE: f"resources: ['{'x/' * 1500}y', '{'x/' * 9000}y']\n", **GOOD})
+    assert faults(trees, commit, OVERLAY, "good") == [{Fault.MISSING}, set()]
+
+
+def test_a_huge_kustomization_is_refused_for_its_overlay_alone(trees: Trees) -> None:
+    commit = trees.commit({FILE: b"#" * (17 * 1024 * 1024), **GOOD})
+    assert faults(trees, commit, OVERLAY, "good") == [{Fault.UNREADABLE}, set()]
+
+
+def test_many_large_kustomizations_are_read(trees: Trees) -> None:
+    large = "#" * 900_000
+    files: dict[str, str] = {f"o{number}/kustomization.yaml": f"namespace: n{number}\n{large}" for number in range(40)}
+    commit = trees.commit(files)
+    assert faults(trees, commit, *(name.partition("/")[0] for name in files)) == [set()] * 40
+
+
+def test_a_tree_that_contains_itself_many_times_is_refused_for_its_overlay_alone(trees: Trees) -> None:
+    repository = trees.repository
+    names = [f"x{number}" for number in range(10)]
+    repositories.commit(repository, GOOD)
+    kustomization = repositories.git(
+        repository, "hash-object", "-w", "--stdin", stdin=f"resources: [{', '.join(names)}]\n".encode()
+    )
+    tree = repositories.git(repository, "mktree", stdin=f"100644 blob {kustomization}\tkustomization.yaml\n".encode())
+    for _ in range(8):
+        entries = "".join(f"040000 tree {tree}\t{name}\n" for name in names)
+        listing = f"100644 blob {kustomization}\tkustomization.yaml\n{entries}"
+        tree = repositories.git(repository, "mktree", stdin=listing.encode())
+    good = repositories.git(repository, "rev-parse", "HEAD:good")
+    commit = repositories.commit_tree(repository, f"040000 tree {tree}\tbomb\n040000 tree {good}\tgood\n".encode())
+    trees.mirror.fetch("main")
+    assert faults(trees, commit, "bomb", "good") == [{Fault.ENDLESS}, set()]
+
+
+def test_an_overlay_in_the_root_that_gets_its_kustomization_later_is_walked_anew(trees: Trees) -> None:
+    assert {finding.fault for finding in trees.reads({"README": "1"}, ".").findings} == {Fault.EMPTY}
+    after = trees.reads({"kustomization.yaml": "resources: [a.yaml]\n", "a.yaml": config_map("one")}, ".")
+    assert after.findings == ()
+
+
+def test_a_base_that_was_a_submodule_is_walked_anew_when_it_is_a_folder(trees: Trees) -> None:
+    trees.commit({FILE: "resources: [../../../vendored]\n"})
+    repository = trees.repository
+    head = repositories.tip(repository)
+    deploy = repositories.git(repository, "rev-parse", "HEAD:deploy")
+    entries = f"040000 tree {deploy}\tdeploy\n160000 commit {head}\tvendored\n"
+    repositories.commit_tree(repository, entries.encode())
+    before = reads(trees.mirror, trees.mirror.fetch("main"), [OVERLAY])[OVERLAY]
+    blob = repositories.git(repository, "hash-object", "-w", "--stdin", stdin=b"namespace: a\n")
+    folder = repositories.git(repository, "mktree", stdin=f"100644 blob {blob}\tkustomization.yaml\n".encode())
+    entries = f"040000 tree {deploy}\tdeploy\n040000 tree {folder}\tvendored\n"
+    repositories.commit_tree(repository, entries.encode())
+    after = reads(trees.mirror, trees.mirror.fetch("main"), [OVERLAY])[OVERLAY]
+    assert "vendored/kustomization.yaml" in after.paths - before.paths
+    assert after.digest != before.digest
+
+
+def test_a_file_that_was_a_folder_is_noticed(trees: Trees) -> None:
+    first = trees.reads({FILE: "configMapGenerator: [{name: a, files: [../conf]}]\n", "deploy/overlays/conf/x": "1"})
+    repositories.git(trees.repository, "rm", "-rq", "deploy/overlays/conf")
+    after = trees.reads({"deploy/overlays/conf": "2"})
+    assert "deploy/overlays/conf" in after.paths - first.paths
+    assert after.digest != first.digest
