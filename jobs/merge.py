@@ -202,11 +202,9 @@ class MergePlan:
             request = self._request(environment, commit, decision, receipt)
             self._intake.accept(replace(request, note=self._taken_off(known.deployed, commit, mirror)))
             return True
-        if decision.asked:
-            request = self._request(environment, commit, Trigger.REPLAY, receipt)
-            self._intake.end(request, State.SUPERSEDED, decision.reason)
-        elif known.last is None:  # its commit has no word on it yet
-            self._intake.end(self._request(environment, commit, Trigger.MERGE), State.SUPERSEDED, decision.reason)
+        if decision.asked or known.last is None:  # or its commit has no word on it yet
+            trigger = Trigger.REPLAY if decision.asked else Trigger.MERGE
+            self._intake.end(self._request(environment, commit, trigger, receipt), State.SUPERSEDED, decision.reason)
         else:
             self._audit_skipped(environment, commit, decision.reason)
         return False

@@ -98,8 +98,9 @@ class _Walk:
             self._spend(len(waiting))
             visits = {place: Visit(self._snapshot, place) for place in waiting}
             self._learn(visit.question for visit in visits.values() if visit.question)
-            self._nodes |= {place: visit.node(self._readings) for place, visit in visits.items()}
-            self._spend(sum(len(self._nodes[each].reads) for each in visits))
+            for place, visit in visits.items():
+                self._nodes[place] = visit.node(self._readings)
+                self._spend(len(self._nodes[place].reads) + len(self._nodes[place].watched))
             named = {place for each in visits for place in self._nodes[each].leads_to}
             waiting = named - self._nodes.keys()
 

@@ -151,11 +151,11 @@ class Visit:
             self._step_into(reference)
 
     def _step_into(self, reference: Reference) -> None:
-        optional = reference.role is Role.CHARTS
+        optional = reference.optional or reference.role is Role.CHARTS
         path, entry = self._arrive(
             posixpath.join(self._folder, reference.path), reference.field, reference.path, optional=optional
         )
-        if entry is None:
+        if entry is None or self._is_no_base(path, entry, reference):
             return
         if self.place.of is not None and reference.role not in (Role.FILE, Role.CHARTS) and self._is_kustomization:
             self._leads_to.append(Place(path, self.place.of))
@@ -165,6 +165,16 @@ class Visit:
             if entry.kind is Kind.FOLDER:  # what another kustomization makes of them is not known before it is built
                 self._find(Fault.UNKNOWN, reference.field, reference.path)
             self._leads_to.append(Place(path, self._folder))
+
+    def _is_no_base(self, path: str, entry: Entry, reference: Reference) -> bool:
+        """Whether it is a folder of which nobody knows what to build; told here, where the line is known."""
+        if entry.kind is not Kind.FOLDER or reference.role not in (Role.FOLDER, Role.RESOURCE, Role.PLUGIN):
+            return False
+        names = set(self._snapshot.children(path)).intersection(FILE_NAMES)
+        if len(names) != 1:
+            self._find(Fault.AMBIGUOUS if names else Fault.EMPTY, reference.field, reference.path)
+            self._note(path)
+        return len(names) != 1
 
     @property
     def _is_kustomization(self) -> bool:
@@ -177,7 +187,7 @@ class Visit:
 
     def _is_there(self, path: str) -> bool:
         _, entry = self._arrive(posixpath.join(self._folder, path), "", path, optional=True)
-        return entry is not None
+        return entry is not None and entry.kind is Kind.FOLDER
 
     def _arrive(self, path: str, field: str, text: str, *, optional: bool = False) -> tuple[str, Entry | None]:
         """Where a path really leads, noting all that is read on the way. Cleaned first and then through links, as
@@ -188,7 +198,8 @@ class Visit:
             self._find(Fault.LEAVES, field, text)
             return clean, None
         if len(clean) > _LONGEST_PATH:
-            self._find(Fault.MISSING, field, text)
+            if not optional:
+                self._find(Fault.MISSING, field, text)
             return clean, None
         try:
             found = self._snapshot.follow(clean)

@@ -284,11 +284,16 @@ def _reports(name: str, request: Request) -> bool:
 
 
 def objects(name: str, text: str) -> dict[str, str]:
-    maps = [f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {each}}}\ndata: {{text: {text}}}\n"
-            for each in MAPS]  # fmt: skip
+    maps = [_MAP.format(name=each, text=text) for each in MAPS]
     return {f"overlay-{name}/objects.yaml": "---\n".join([*maps, _WEB.format(text=text)])}
 
 
+_MAP = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}}}
+data: {{text: "{text}"}}
+"""
 _WEB = """
 apiVersion: apps/v1
 kind: Deployment

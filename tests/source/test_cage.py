@@ -194,6 +194,14 @@ HOSTILE = {
         overlay("helmCharts:\n- name: a\n  releaseName: --post-renderer=/bin/sh\n"),
         f"{FILE}: cannot be read: line 3: releaseName holds what helm could take for an option",
     ),
+    "an empty base": Hostile(
+        {FILE: "resources:\n- ../../base\n", "deploy/base/x": ""},
+        f"{FILE}:2: resources: '../../base' has no kustomization",
+    ),
+    "an ambiguous base": Hostile(
+        {FILE: "resources:\n- ../../b\n", "deploy/b/kustomization.yaml": "", "deploy/b/Kustomization": ""},
+        f"{FILE}:2: resources: '../../b' has more than one kustomization",
+    ),
     "helm": Hostile(overlay("helmCharts: [{name: a}]\n"), f"{FILE}:1: helmCharts needs Helm, which runs only where"),
     "a missing file": Hostile(
         overlay("a: &a [gone.yaml]\nresources: *a\n"), f"{FILE}:1: resources: 'gone.yaml' is not"
@@ -308,6 +316,17 @@ def test_a_name_that_only_looks_remote_is_a_file_or_folder_as_it_is_to_kustomize
 def test_a_file_is_fetched_by_http_alone(trees: Trees, name: str) -> None:
     generator = f"configMapGenerator: [{{name: a, files: ['k={name}']}}]\n"
     assert b"content" in trees.render({FILE: generator, f"{OVERLAY}/{name}": "content"}).manifests
+
+
+def test_what_is_written_out_may_hold_paths(trees: Trees) -> None:
+    """It has more `..` than folders, which would lead out if it were a path; and it is none."""
+    rendered = trees.render({
+        FILE: "transformers:\n- |\n  apiVersion: builtin\n  kind: PatchTransformer\n  metadata: {name: a}\n"
+              "  path: ../../../shared/p.yaml\nresources: [a.yaml]\n",
+        "shared/p.yaml": config_map("a", "patched"),
+        f"{OVERLAY}/a.yaml": config_map("a"),
+    })  # fmt: skip
+    assert b"patched" in rendered.manifests
 
 
 def test_a_merge_in_a_kustomization_is_read_as_kustomize_does(trees: Trees) -> None:
