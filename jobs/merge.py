@@ -266,9 +266,8 @@ class MergePlan:
         self, environment: Environment, commit: str, trigger: Trigger, receipt: Receipt | None = None
     ) -> Request:
         """What is asked for; a replay by whoever had it sent again, of whom a forge does not tell us the name."""
-        actor = self.merge.actor
-        if trigger is Trigger.REPLAY:
-            actor = (receipt.by if receipt else None) or f"redelivery by {self.delivery.forge}"
+        again = (receipt.by if receipt else None) or f"redelivery by {self.delivery.forge}"
+        actor = again if trigger is Trigger.REPLAY else self.merge.actor
         return Request(environment.key, commit, trigger, self.delivery.id, actor, self.merge.title)
 
     @property

@@ -40,6 +40,7 @@ def test_push_and_pull_request_of_one_merge_make_one_deployment(world: World) ->
 def test_all_that_is_owed_is_planned_at_once_and_each_environment_looked_at_once(world: World) -> None:
     for commit in (world.first, world.commit("ahoy")):
         world.deliver(commit)
+        world.clock.move(0.1)  # the older one first
     assert sorted(plan_owed(world.given)) == [PRODUCTION, STAGING]
     assert len(world.given.store.deployments.queued(STAGING)) == 2
     assert plan_owed(world.given) == []
