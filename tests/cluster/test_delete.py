@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from deployer.cluster.change import Verdict
 from deployer.cluster.connection import Connection, connect
 from deployer.cluster.delete import Deleter
 from deployer.model import PART_OF, Action, Manifest, ObjectRef, PrunePolicy
-from deployer.settings import ClusterSettings
+from deployer.settings import ClusterSettings, FileSecret
 from tests.cluster.bring import bring, planned, scope
 from tests.cluster.conftest import QUICK, kubeconfig_for
 from tests.cluster.objects import config_map, definition, manifest, namespace_object, thing
@@ -202,3 +203,23 @@ def test_a_definition_stays_while_its_custom_resources_are_in_git(
     assert [result.action for result in results] == [Action.UNCHANGED, Action.KEPT]
     assert results[1].message == f"left git, but Gadget.{group} {namespace}/one is still in it"
     assert connection.request("GET", path).status == 200
+
+
+def test_a_definition_is_not_created_anew_while_git_has_objects_of_it(
+    sandbox_kubeconfig: Path,
+) -> None:
+    """With the definition all of its objects would go, and nobody would have said so."""
+    group, home = f"test-{secrets.token_hex(4)}.example.com", f"test-{secrets.token_hex(4)}"
+    with connect(ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))) as connection:
+        gadget = thing(f"{group}/v1", "Gadget", "one", spec={"size": 1})
+        before = [namespace_object(home), annotated(definition("gadgets", "Gadget", group)), gadget]
+        bring(connection, before, namespace=home, prune=UNPROTECTED)
+        after = [namespace_object(home), annotated(definition("gadgets", "Gadget", group, scope="Cluster")), gadget]
+
+        results = bring(connection, after, namespace=home, prune=UNPROTECTED)
+
+        refused = next(result for result in results if result.ref.kind == "CustomResourceDefinition")
+        assert refused.action is Action.FAILED
+        assert "would go with it" in refused.message
+        there = connection.request("GET", f"/apis/{group}/v1/namespaces/{home}/gadgets/one")
+        assert there.status == 200
