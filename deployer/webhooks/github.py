@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from deployer.model import Event, Ignored, Merge
+from deployer.model import Event, Ignored, Merge, PullRequestAction, PullRequestEvent
+from deployer.webhooks.github_check import read_check_run, read_check_suite
+from deployer.webhooks.github_comment import read_comment
 from deployer.webhooks.headers import FORM, JSON, event_name, media_type
 from deployer.webhooks.headers import delivery_id as first_id
 from deployer.webhooks.payload import TITLE_LENGTH, Fields, decode, numbered, one_line
 from deployer.webhooks.push import read_push
 from deployer.webhooks.refusal import Malformed
+
+_ASKING = {"issue_comment": read_comment, "check_run": read_check_run, "check_suite": read_check_suite}
+"""Events by which people ask for something."""
 
 
 def delivery_id(headers: Mapping[str, str], body: bytes) -> str:
@@ -49,10 +54,12 @@ def parse(headers: Mapping[str, str], body: bytes) -> Event:
             return _push(payload)
         case "pull_request":
             return _pull_request(payload)
+        case "issue_comment" | "check_run" | "check_suite":
+            return _ASKING[event](payload, repository=_repository(payload))
         case "ping":
             return Ignored("ping: the webhook works")
         case _:
-            return Ignored(f"{event} event: only pushes and merged pull requests deploy")
+            return Ignored(f"{event} event: not one that anything is done about")
 
 
 def _push(payload: Fields) -> Event:
@@ -67,12 +74,45 @@ def _push(payload: Fields) -> Event:
 def _pull_request(payload: Fields) -> Event:
     action = payload.name("action")
     pull_request = payload.section("pull_request")
-    if action != "closed":
-        return Ignored(f"{_name(pull_request)} {one_line(action)}: only merges deploy")
     # merge_commit_sha is no proof of a merge: until then it is the trial merge by which GitHub looks for conflicts.
-    if not pull_request.flag("merged"):
-        return Ignored(f"{_name(pull_request)} was closed without being merged")
-    return _merge(payload, pull_request)
+    if action == "closed" and pull_request.flag("merged"):
+        return _merge(payload, pull_request)
+    did = _did(action, payload)
+    if did is None:
+        return Ignored(f"{_name(pull_request)} {one_line(action)}: that changes nothing that would be deployed")
+    if did is not PullRequestAction.CLOSED and pull_request.name("state") != "open":
+        return Ignored(f"{_name(pull_request)} {one_line(action)}, but it is not open")
+    return _changed(payload, pull_request, did)
+
+
+def _did(action: str, payload: Fields) -> PullRequestAction | None:
+    """What a pull request's action comes to; None when its commits and its base are what they were."""
+    match action:
+        case "opened" | "reopened":
+            return PullRequestAction.OPENED
+        case "synchronize" | "ready_for_review":
+            return PullRequestAction.UPDATED
+        case "edited" if payload.optional("changes").has("base"):
+            return PullRequestAction.UPDATED
+        case "closed":
+            return PullRequestAction.CLOSED
+        case _:
+            return None
+
+
+def _changed(payload: Fields, pull_request: Fields, action: PullRequestAction) -> PullRequestEvent:
+    head = pull_request.section("head")
+    return PullRequestEvent(
+        repository=_repository(payload),
+        number=pull_request.natural("number"),
+        branch=pull_request.section("base").name("ref"),
+        head=head.commit("sha"),
+        action=action,
+        from_fork=head.optional("repo").number("id") != payload.section("repository").natural("id"),
+        draft=pull_request.optional_flag("draft"),
+        title=pull_request.line("title", TITLE_LENGTH),
+        actor=_sender(payload),
+    )
 
 
 def _merge(payload: Fields, pull_request: Fields) -> Merge:

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployer.model import Event, Ignored, Merge
+from deployer.model import Event, Ignored, Merge, PullRequestAction, PullRequestEvent
+from deployer.webhooks.gitlab_comment import read_note
 from deployer.webhooks.headers import JSON, event_name, media_type
 from deployer.webhooks.headers import delivery_id as first_id
 from deployer.webhooks.payload import TITLE_LENGTH, Fields, decode, numbered, one_line
 from deployer.webhooks.push import read_push
 
-_KINDS = {"Push Hook": "push", "Tag Push Hook": "tag_push", "Merge Request Hook": "merge_request"}
+_KINDS = {
+    "Push Hook": "push",
+    "Tag Push Hook": "tag_push",
+    "Merge Request Hook": "merge_request",
+    "Note Hook": "note",
+}
+"""Not `Confidential Note Hook`: what is said behind closed doors would be answered in public."""
 
 
 def delivery_id(headers: Mapping[str, str], body: bytes) -> str:
@@ -45,8 +52,10 @@ def parse(headers: Mapping[str, str], body: bytes) -> Event:
             return _push(payload)
         case "merge_request":
             return _merge_request(payload)
+        case "note":
+            return read_note(payload, repository=_repository(payload))
         case _:
-            return Ignored(f"{event}: only pushes and merged merge requests deploy")
+            return Ignored(f"{event}: not one that anything is done about")
 
 
 def _push(payload: Fields) -> Event:
@@ -69,15 +78,61 @@ def _subject(payload: Fields) -> str | None:
 
 def _merge_request(payload: Fields) -> Event:
     attributes = payload.section("object_attributes")
-    number = attributes.number("iid")
-    name = "merge request" if number is None else one_line(f"merge request !{number}")
-    match action := attributes.text("action"):
-        case "merge":
-            return _merge(payload, attributes)
+    action = attributes.text("action")
+    if action == "merge":
+        return _merge(payload, attributes)
+    did = _did(action, payload)
+    name, doing = _name(attributes), one_line(action or "changed")
+    if did is None:
+        return Ignored(f"{name}, {doing}: that changes nothing that would be deployed")
+    if did is not PullRequestAction.CLOSED and attributes.name("state") != "opened":
+        return Ignored(f"{name}, {doing}: it is not open")
+    head = attributes.optional("last_commit").optional_commit("id")
+    if head is None:
+        return Ignored(f"{name}, {doing}: it has no commit")
+    return _changed(payload, attributes, did, head=head)
+
+
+def _did(action: str | None, payload: Fields) -> PullRequestAction | None:
+    """What a merge request's action comes to; None when its commits and its target are what they were.
+
+    `update` is sent for a new label, too: `oldrev` says that there are other commits.
+    """
+    match action:
+        case "open" | "reopen":
+            return PullRequestAction.OPENED
+        case "update" if _differs(payload):
+            return PullRequestAction.UPDATED
         case "close":
-            return Ignored(f"{name} was closed without being merged")
+            return PullRequestAction.CLOSED
         case _:
-            return Ignored(f"{name}, {one_line(action or 'changed')}: only merges deploy")
+            return None
+
+
+def _differs(payload: Fields) -> bool:
+    changes = payload.optional("changes")
+    pushed = payload.section("object_attributes").optional_commit("oldrev") is not None
+    readied = changes.has("draft") and not changes.section("draft").optional_flag("current")
+    return pushed or changes.has("target_branch") or readied
+
+
+def _changed(payload: Fields, attributes: Fields, action: PullRequestAction, *, head: str) -> PullRequestEvent:
+    return PullRequestEvent(
+        repository=_repository(payload),
+        number=attributes.natural("iid"),
+        branch=attributes.name("target_branch"),
+        head=head,
+        action=action,
+        from_fork=attributes.number("source_project_id") != attributes.natural("target_project_id"),
+        draft=attributes.optional_flag("draft") or attributes.optional_flag("work_in_progress"),
+        title=attributes.line("title", TITLE_LENGTH),
+        actor=payload.optional("user").line("username"),
+    )
+
+
+def _name(attributes: Fields) -> str:
+    number = attributes.number("iid")
+    return "merge request" if number is None else one_line(f"merge request !{number}")
 
 
 def _merge(payload: Fields, attributes: Fields) -> Merge:

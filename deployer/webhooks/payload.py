@@ -63,6 +63,13 @@ class Fields:
         """The object under `key`; an empty one when it is missing or null."""
         return Fields({}) if self._content.get(key) is None else self.section(key)
 
+    def has(self, key: str) -> bool:
+        """Whether there is an object under `key`. Missing and null mean that there is none."""
+        if self._content.get(key) is None:
+            return False
+        self.section(key)
+        return True
+
     def sections(self, key: str) -> Iterator[Fields]:
         """The objects in the list under `key`; none when it is missing or null."""
         values = self._content.get(key)
@@ -78,6 +85,17 @@ class Fields:
         value = self._content.get(key)
         if not isinstance(value, bool):
             self._refuse(key, value, expected="true or false")
+        return value
+
+    def optional_flag(self, key: str) -> bool:
+        """True or false; false when it is missing or null."""
+        return False if self._content.get(key) is None else self.flag(key)
+
+    def natural(self, key: str) -> int:
+        """A number by which a forge calls something, which must be there: whole, from 1 to what a database holds."""
+        value = self.number(key)
+        if value is None or not 0 < value < 2**63:
+            raise Malformed(f"{self._where(key)} is missing or no number that a forge gives to anything")
         return value
 
     def number(self, key: str) -> int | None:
@@ -104,6 +122,10 @@ class Fields:
         if not value or len(value) > NAME_LENGTH or _UNSAFE.search(value):
             raise Malformed(f"{self._where(key)} is missing, too long or has characters that no name has")
         return value
+
+    def optional_name(self, key: str) -> str | None:
+        """A text that names something, or None when it is missing, null or empty."""
+        return None if self._content.get(key) in (None, "") else self.name(key)
 
     def commit(self, key: str) -> str:
         """A full commit id, which must be there."""

@@ -53,6 +53,30 @@ def recorded(name: str) -> Recorded:
     return Recorded(ForgeKind(name.partition("_")[0]), delivery["headers"], delivery["body"])
 
 
+def edit(delivery: Recorded, path: str, value: Any) -> Recorded:
+    """The same delivery with another value at `path`."""
+    *parents, last = path.split(".")
+
+    def change(payload: dict[str, Any]) -> None:
+        for parent in parents:
+            payload = payload[parent]
+        payload[last] = value
+
+    return delivery.changed(change)
+
+
+def without(delivery: Recorded, path: str) -> Recorded:
+    """The same delivery without what is at `path`."""
+    *parents, last = path.split(".")
+
+    def change(payload: dict[str, Any]) -> None:
+        for parent in parents:
+            payload = payload[parent]
+        del payload[last]
+
+    return delivery.changed(change)
+
+
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """HMAC by hand, as RFC 2104 defines it."""
     block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")

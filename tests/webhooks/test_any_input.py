@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deployer.model import ForgeKind, Merge
+from deployer.model import Event, ForgeKind
 from deployer.webhooks.receive import Malformed, Received, Refused, Unverified
 from tests.webhooks.deliveries import PAYLOADS, Recorded, recorded
 from tests.webhooks.door import let_in, proof, send
 
 TEXTS = st.text(st.characters(codec=None), max_size=30)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
-KEYS = st.sampled_from(
-    ["ref", "after", "action", "repository", "pull_request", "project", "object_attributes", "commits"]
+TOP = ["ref", "after", "action", "repository", "pull_request", "project", "object_attributes", "commits", "changes"]
+INNER = ["number", "iid", "state", "head", "sha", "comment", "issue", "note", "body", "user", "check_run", "app"]
+KEYS = st.sampled_from([*TOP, *INNER])
+WORDS = st.sampled_from(
+    ["refs/heads/main", "a" * 40, "0" * 40, "b" * 64, "closed", "merge", "push", "created", "/help"]
 )
-WORDS = st.sampled_from(["refs/heads/main", "a" * 40, "0" * 40, "b" * 64, "closed", "merge", "push"])
 VALUES = st.recursive(
     SCALARS | WORDS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS | TEXTS, inner, max_size=8),
@@ -30,8 +34,12 @@ EVENTS = st.sampled_from(
     [
         (ForgeKind.GITHUB, {"X-GitHub-Event": "push"}),
         (ForgeKind.GITHUB, {"X-GitHub-Event": "pull_request"}),
+        (ForgeKind.GITHUB, {"X-GitHub-Event": "issue_comment"}),
+        (ForgeKind.GITHUB, {"X-GitHub-Event": "check_run"}),
+        (ForgeKind.GITHUB, {"X-GitHub-Event": "check_suite"}),
         (ForgeKind.GITLAB, {"X-Gitlab-Event": "Push Hook"}),
         (ForgeKind.GITLAB, {"X-Gitlab-Event": "Merge Request Hook"}),
+        (ForgeKind.GITLAB, {"X-Gitlab-Event": "Note Hook"}),
         (ForgeKind.GITLAB, {"X-Gitlab-Event": "System Hook"}),
     ]
 )
@@ -39,6 +47,9 @@ HEADERS = st.sampled_from(
     ["Content-Type", "X-GitHub-Event", "X-GitHub-Delivery", "X-Gitlab-Event", "Idempotency-Key", "webhook-id"]
 )
 PROOFS = st.sampled_from(["X-Hub-Signature-256", "X-Gitlab-Token", "webhook-signature", "webhook-timestamp"])
+NAMED = frozenset({"repository", "branch", "names", "action", "external_id", "actor"})
+"""What is looked up and so is left as it came, without control characters."""
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -64,12 +75,24 @@ def outcome(call: Callable[[], Received]) -> Received | Refused:
     except Refused as refused:
         str(refused).encode()
         return refused
-    for part in (received.delivery_id, repr(received.kept_headers), repr(received.event)):
-        part.encode()
-    if isinstance(received.event, Merge):
-        assert len(received.event.commit) in (40, 64)
-        assert (received.event.repository + received.event.branch).encode()
+    received.delivery_id.encode()
+    repr(received.kept_headers).encode()
+    check(received.event)
     return received
+
+
+def check(event: Event) -> None:
+    """Every value of an event is one that can be written down, looked up or shown."""
+    values = {each.name: getattr(event, each.name) for each in fields(event)}
+    for name, value in values.items():
+        for part in value if isinstance(value, tuple) else (value,):
+            assert isinstance(part, str | int | None)
+            if isinstance(part, str):
+                assert part.encode().decode().isprintable() or name in NAMED
+            elif isinstance(part, int):
+                assert 0 <= part < 2**63
+    for name in {"commit", "head"} & values.keys():
+        assert values[name] is None or re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", values[name])
 
 
 @settings(deadline=None)

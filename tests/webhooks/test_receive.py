@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from werkzeug.datastructures import EnvironHeaders
 
-from deployer.model import ForgeKind, Ignored, Merge
+from deployer.model import ForgeKind, Merge
 from deployer.webhooks.receive import Malformed, UnsupportedMediaType, Unverified, interpret
 from tests.webhooks.deliveries import NOW, PAYLOADS, Recorded, github_proof, recorded, standard_proof
 from tests.webhooks.door import KEY, SECRET, let_in, proof, send
@@ -24,7 +24,6 @@ PUSHES = pytest.mark.parametrize("push", [GITHUB_PUSH, GITLAB_PUSH], ids=["githu
 def test_every_recorded_delivery_gets_in_and_can_be_replayed_from_what_is_kept(name: str) -> None:
     delivery = recorded(name)
     received = send(delivery)
-    assert isinstance(received.event, Merge | Ignored)
     assert interpret(delivery.kind, dict(received.kept_headers), delivery.body) == received.event
 
 
