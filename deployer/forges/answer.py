@@ -23,8 +23,22 @@ LONGEST_WAIT = 3600.0
 
 MESSAGE_LENGTH = 300
 
+_RATES = ("rate limit", "abuse detection")
+"""Part of what a refusal says that is about the rate; the second is how older GitHub Enterprise servers put it."""
+
 _WORTH_ANOTHER_TRY = (408, 409, 423, 425, 429)
 """A time-out, a lock, or too many requests; and everything from 500 on."""
+
+
+class Unrecognized(Permanent):
+    """The forge does not take our token for one, or not any more."""
+
+
+class Missing(Permanent):
+    """The forge does not have what was named, or does not let us see it."""
+
+
+_KINDS = {401: Unrecognized, 404: Missing, 410: Missing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +59,10 @@ class Answer:
 
         https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit
         """
-        hinted = "retry-after" in self.headers or self._used_up or "rate limit" in self.message.lower()
+        words = self.message.lower()
+        if self.status == 422:  # GitHub's word when comments follow each other too closely
+            return "submitted too quickly" in words
+        hinted = "retry-after" in self.headers or self._used_up or any(each in words for each in _RATES)
         return self.status == 429 or (self.status == 403 and hinted)
 
     @property
@@ -98,7 +115,8 @@ class Errand:
         if answer.limited or answer.status in _WORTH_ANOTHER_TRY or answer.status >= 500:
             return Temporary(f"{self.doing}: {said}", stage=self.stage, retry_after=answer.wait)
         hint = self.hints.get(answer.status) or (_MOVED if 300 <= answer.status < 400 else "")
-        return Permanent(f"{self.doing}: {said}{f' ({hint})' if hint else ''}", stage=self.stage)
+        kind = _KINDS.get(answer.status, Permanent)
+        return kind(f"{self.doing}: {said}{f' ({hint})' if hint else ''}", stage=self.stage)
 
     def unreachable(self, error: requests.RequestException) -> Temporary:
         """The failure that an error on the way to the forge means."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,16 @@ class Request:
     @cached_property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def route(self) -> str:
+        """The path without its query."""
+        return self.path.partition("?")[0]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query, decoded."""
+        return dict(parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,9 @@ class Answer:
 
 
 def created(request: Request) -> Answer:
-    """What a forge answers when all is well: 201 and what was posted, or 200 and nothing much."""
+    """What a forge answers when all is well: 201 and what was posted, an empty list, or 200 and nothing much."""
+    if "per_page" in request.query:
+        return Answer(200, [])
     return Answer(201, {"id": 1, **request.json}) if request.method == "POST" else Answer(200, {"id": 1})
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deployer.forges.connect import Forge, connect
-from deployer.model import CommitStatus, Failure, ForgeKind, Permanent, Stage, StatusState, Temporary
-from deployer.settings import EnvSecret, ForgeSettings
+from deployer.model import CommitStatus, Failure, Permanent, Stage, StatusState, Temporary
 from tests.control_plane import free_port
 from tests.forges import trouble
+from tests.forges.gitlab.lab import COMMIT, PROJECT, gitlab
 from tests.forges.recording import Answer, RecordingForge
 
-COMMIT = "4f" * 20
 STATUS = CommitStatus(
     repository="group/sub/project",
     commit=COMMIT,
@@ -23,14 +21,7 @@ STATUS = CommitStatus(
     description="12 objects, 3 changed, applied in 1.4 s",
     target_url="https://deployer.example.com/deployments/1",
 )
-PATH = f"/api/v4/projects/group%2Fsub%2Fproject/statuses/{COMMIT}"
-
-
-def gitlab(api_url: str, *, timeout: int = 10) -> Forge:
-    settings = ForgeSettings(kind=ForgeKind.GITLAB, api_url=api_url, token=EnvSecret(env="FORGE_TOKEN"))
-    forge = connect(settings, timeout=timeout)
-    assert forge is not None
-    return forge
+PATH = f"{PROJECT}/statuses/{COMMIT}"
 
 
 def refusal(event: str, state: str) -> Answer:
@@ -71,6 +62,11 @@ def test_every_state_has_a_word_that_gitlab_knows(
     assert forge.requests[0].json["state"] == expected
 
 
+def test_a_status_names_its_branch_if_it_is_known(forge: RecordingForge, token: str) -> None:
+    gitlab(forge.url).post(replace(STATUS, branch="main"))
+    assert forge.requests[0].json["ref"] == "main"
+
+
 def test_a_description_has_255_characters_of_any_kind(forge: RecordingForge, token: str) -> None:
     gitlab(forge.url).post(replace(STATUS, description="🚀" * 256))
     assert forge.requests[0].json["description"] == "🚀" * 254 + "…"
@@ -80,6 +76,7 @@ def test_a_description_has_255_characters_of_any_kind(forge: RecordingForge, tok
     ("state", "answer"),
     [
         (StatusState.PENDING, refusal("enqueue", "pending")),
+        (StatusState.PENDING, refusal("enqueue", "running")),
         (StatusState.SUCCESS, refusal("success", "success")),
         (StatusState.FAILURE, refusal("drop", "failed")),
         (StatusState.CANCELED, refusal("cancel", "canceled")),
@@ -96,7 +93,6 @@ def test_a_status_that_is_in_this_state_already_is_fine(
 @pytest.mark.parametrize(
     ("state", "answer"),
     [
-        (StatusState.PENDING, refusal("enqueue", "running")),
         (StatusState.SUCCESS, refusal("success", "canceled")),
         (StatusState.SUCCESS, refusal("success", "pending")),
     ],

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deployer.forges.connect import Forge, connect
-from deployer.model import CommitStatus, Failure, ForgeKind, Stage, StatusState, Temporary
-from deployer.settings import EnvSecret, ForgeSettings
+from deployer.model import CommitStatus, Failure, Stage, StatusState, Temporary
 from tests.control_plane import free_port
 from tests.forges import trouble
+from tests.forges.github.hub import COMMIT, github
 from tests.forges.recording import Answer, RecordingForge, Request
 
-COMMIT = "4f" * 20
 STATUS = CommitStatus(
     repository="acme/shop",
     commit=COMMIT,
@@ -23,13 +21,6 @@ STATUS = CommitStatus(
     description="12 objects, 3 changed, applied in 1.4 s",
     target_url="https://deployer.example.com/deployments/1",
 )
-
-
-def github(api_url: str, *, timeout: int = 10) -> Forge:
-    settings = ForgeSettings(kind=ForgeKind.GITHUB, api_url=api_url, token=EnvSecret(env="FORGE_TOKEN"))
-    forge = connect(settings, timeout=timeout)
-    assert forge is not None
-    return forge
 
 
 def test_posting_a_status_is_one_request_with_the_words_of_github(forge: RecordingForge, token: str) -> None:

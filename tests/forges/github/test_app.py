@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import jwt
@@ -12,69 +13,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from deployer.forges.connect import Forge, connect
-from deployer.model import Failure, ForgeKind, Permanent, Stage, Temporary
-from deployer.settings import AppSettings, FileSecret, ForgeSettings
+from deployer.forges.github.app import SPARE, app_access
+from deployer.model import Failure, Permanent, Stage, Temporary
 from tests.forges import trouble
-from tests.forges.recording import Answer, RecordingForge, Request
-from tests.forges.test_github import COMMIT, STATUS
+from tests.forges.github.conftest import pem
+from tests.forges.github.hub import APP, COMMIT, INSTALLATION, TOKEN, Hub, app
+from tests.forges.github.test_statuses import STATUS
+from tests.forges.recording import Answer, Request
 
-APP = 12345
-INSTALLATION = ("GET", "/repos/acme/shop/installation")
-TOKEN = ("POST", "/app/installations/77/access_tokens")
 POST = ("POST", f"/repos/acme/shop/statuses/{COMMIT}")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-
-
-def pem(key: PrivateKey, password: bytes | None = None) -> bytes:
-    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-
-
-@pytest.fixture(scope="module")
-def key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@pytest.fixture
-def key_file(tmp_path: Path, key: rsa.RSAPrivateKey) -> Path:
-    path = tmp_path / "app.pem"
-    path.write_bytes(pem(key))
-    return path
-
-
-def app(api_url: str, key_file: Path, *, timeout: int = 10) -> Forge:
-    settings = AppSettings(id=APP, private_key=FileSecret(file=key_file))
-    forge = connect(ForgeSettings(kind=ForgeKind.GITHUB, api_url=api_url, app=settings), timeout=timeout)
-    assert forge is not None
-    return forge
-
-
-class Hub(RecordingForge):
-    """GitHub as an App sees it: one installation, whose tokens live for `lifetime`, but for the `changes` to that."""
-
-    def __init__(self) -> None:
-        super().__init__(self.usual)
-        self.lifetime = timedelta(hours=1)
-        self.tokens: list[str] = []
-        self.changes: dict[tuple[str, str], Answer] = {}
-
-    def usual(self, request: Request) -> Answer:
-        asked = (request.method, request.path)
-        if asked in self.changes:
-            return self.changes[asked]
-        if asked == TOKEN:
-            self.tokens.append(f"ghs_{secrets.token_hex(18)}")
-            expires = (datetime.now(UTC) + self.lifetime).strftime("%Y-%m-%dT%H:%M:%SZ")
-            return Answer(201, {"token": self.tokens[-1], "expires_at": expires, **request.json})
-        return {INSTALLATION: Answer(200, {"id": 77}), POST: Answer(201)}[asked]
-
-
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    with Hub() as recording:
-        yield recording
 
 
 def test_an_app_asks_for_its_installation_and_a_token_and_posts_with_that(hub: Hub, key_file: Path) -> None:
@@ -140,7 +89,7 @@ def test_a_check_says_which_app_it_is(hub: Hub, key_file: Path) -> None:
         (TOKEN, Answer(201, []), (Temporary, "not its API's")),
         (TOKEN, Answer(201, b"{"), (Temporary, "not its API's")),
         (TOKEN, Answer(201, {"token": 7, "expires_at": "soon"}), (Temporary, "not its API's")),
-        (TOKEN, Answer(302, trouble.PAGE, {"Location": "/login"}), (Temporary, "not its API's")),
+        (TOKEN, Answer(302, trouble.PAGE, {"Location": "/login"}), (Permanent, "check api_url")),
         (TOKEN, Answer(301, {}, {"Location": "http://other.invalid/"}), (Permanent, "check api_url")),
         (TOKEN, Answer(drop=True), (Temporary, "cannot be reached")),
         (TOKEN, Answer(delay=5), (Temporary, "no answer in time")),
@@ -227,3 +176,74 @@ def test_a_private_key_that_cannot_sign_is_refused_with_its_remedy(
     with pytest.raises(Permanent, match="the GitHub App 12345: its private key is not an RSA key") as caught:
         app("https://api.github.com", path)
     assert not trouble.carries(caught.value, content.decode().splitlines()[-1])
+
+
+def test_a_token_serves_every_repository_of_its_installation_and_every_client_of_a_process(
+    hub: Hub, key_file: Path
+) -> None:
+    hub.changes["GET", "/repos/acme/blog/installation"] = Answer(200, {"id": 77})
+    hub.changes["POST", f"/repos/acme/blog/statuses/{COMMIT}"] = Answer(201)
+    for status in (STATUS, replace(STATUS, repository="acme/blog"), STATUS):
+        app(hub.url, key_file).post(status)
+    assert len(hub.tokens) == 1
+    assert hub.asked.count(INSTALLATION) == 1
+
+
+@pytest.mark.parametrize(("left", "tokens"), [(SPARE - 30, 2), (SPARE + 60, 1)])
+def test_a_token_is_not_used_in_its_last_minutes(hub: Hub, key_file: Path, left: float, tokens: int) -> None:
+    hub.lifetime = timedelta(seconds=left)
+    for _ in range(2):
+        app(hub.url, key_file).post(STATUS)
+    assert len(hub.tokens) == tokens
+
+
+def test_a_new_key_does_not_use_the_old_ones_tokens(hub: Hub, key_file: Path) -> None:
+    app(hub.url, key_file).post(STATUS)
+    key_file.write_bytes(pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
+    app(hub.url, key_file).post(STATUS)
+    assert len(hub.tokens) == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # the child does nothing but end
+def test_a_forked_child_begins_without_its_parents_connections(hub: Hub, key_file: Path) -> None:
+    app(hub.url, key_file).post(STATUS)
+    child = os.fork()
+    if child == 0:
+        os._exit(app_access.cache_info().currsize)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert app_access.cache_info().currsize == 1
+
+
+def test_a_kept_token_that_was_revoked_is_replaced_at_once(hub: Hub, key_file: Path) -> None:
+    client = app(hub.url, key_file)
+    client.post(STATUS)
+    revoked = f"token {hub.tokens[0]}"
+
+    def let_in(request: Request) -> Answer:
+        ok = request.headers["authorization"] != revoked
+        return Answer(201) if ok else Answer(401, {"message": "Bad credentials"})
+
+    hub.changes[POST] = let_in
+    client.post(STATUS)
+    assert hub.asked[-4:] == [POST, INSTALLATION, TOKEN, POST]
+
+
+def test_a_token_that_is_never_let_in_is_replaced_once_only(hub: Hub, key_file: Path) -> None:
+    hub.changes[POST] = Answer(401, {"message": "Bad credentials"})
+    with pytest.raises(Permanent, match="401: Bad credentials"):
+        app(hub.url, key_file).post(STATUS)
+    assert hub.asked.count(POST) == 2
+
+
+def test_an_app_that_was_installed_anew_is_found_again(hub: Hub, key_file: Path) -> None:
+    hub.lifetime = timedelta(seconds=5)
+    client = app(hub.url, key_file)
+    client.post(STATUS)
+    hub.changes[TOKEN] = Answer(404, {"message": "Not Found"})
+    with pytest.raises(Permanent, match="install the GitHub App"):
+        client.post(STATUS)
+    hub.changes[INSTALLATION] = Answer(200, {"id": 78})
+    expires = Answer(201, {"token": f"ghs_{secrets.token_hex(18)}", "expires_at": "2099-01-01T00:00:00Z"})
+    hub.changes["POST", "/app/installations/78/access_tokens"] = expires
+    client.post(STATUS)
+    assert hub.asked[-1] == POST
