@@ -22,9 +22,10 @@ from deployer.cluster.delete import Deleter
 from deployer.cluster.inventory import Keeper, NoNamespace
 from deployer.cluster.link import THREADS
 from deployer.cluster.order import phases
-from deployer.cluster.plan import Plan, Step, kinds, namespaces, plan
+from deployer.cluster.plan import Plan, kinds, namespaces, plan
 from deployer.cluster.prune import Extra
 from deployer.cluster.resources import refuse_unsafe
+from deployer.cluster.steps import Step
 from deployer.cluster.write import Need, Writer, brings, needs
 from deployer.model import Action, Manifest, ObjectRef, ObjectResult, Stage, Temporary
 
@@ -208,7 +209,7 @@ class _Run:
                 self._skip([step], missing)
             else:
                 writes[self.threads.submit(self.writer.write, step)] = step
-        for write in as_completed(writes):
+        for write in _ended(writes):
             result = write.result()
             if result.action is Action.FAILED:
                 self.lost.update(dict.fromkeys(brings(writes[write].target), result.ref))
@@ -219,7 +220,7 @@ class _Run:
         deleter, named = self.writer.deleter, self.writer.named
         left = [extra for extra in extras if identity.uid(extra.content) not in named]
         deletes = [self.threads.submit(deleter.delete, extra.ref, extra.path, extra.content) for extra in left]
-        for delete in as_completed(deletes):
+        for delete in _ended(deletes):
             self._keep(delete.result())
 
     def _skip(self, steps: Iterable[Step], missing: ObjectRef) -> None:
@@ -232,6 +233,18 @@ class _Run:
     def _keep(self, result: ObjectResult) -> None:
         self.results[result.ref] = result
         self.tell(result)
+
+
+def _ended(begun: Iterable[Future[_T]]) -> Iterator[Future[_T]]:
+    """Those that end well, as they end. What was raised in one is raised last: the others have written, too."""
+    raised: BaseException | None = None
+    for each in as_completed(begun):
+        error = each.exception()
+        if error is None:
+            yield each
+        raised = raised or error
+    if raised is not None:
+        raise raised
 
 
 def _without_writing(change: Change) -> ObjectResult:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from deployer.model import JSON, Allow, Environment, ObjectRef, PrunePolicy
+from deployer.model import JSON, Allow, Drift, DriftRule, Environment, ObjectRef, PrunePolicy
 
 TOOLING = "deployer/v1"
 _PREFIX = "applyset.kubernetes.io/"
@@ -59,6 +59,10 @@ class Scope:
     """None: nothing is deleted."""
     allow: Allow | None = None
     """What the objects may be; None: anything."""
+    ignore: tuple[DriftRule, ...] = ()
+    """What of the objects is left to others."""
+    hold: bool = False
+    """Take away what strayed into git's lists, too."""
 
     @classmethod
     def of(cls, environment: Environment) -> Scope:
@@ -69,6 +73,8 @@ class Scope:
             environment.force_conflicts,
             environment.prune,
             environment.allow,
+            environment.drift_ignore,
+            environment.drift is Drift.REVERT,
         )
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from deployer.cluster.record import Place
 from deployer.model import JSON, ObjectRef
 
 
@@ -39,6 +40,8 @@ class FieldChange:
     new: JSON
     hidden: bool = False
     """It is a Secret's: both values are left out."""
+    place: Place = field(default=(), compare=False, repr=False)
+    """Where it is in the old state, or would be; of an item that is not in its list there, where the list is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,17 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from functools import lru_cache
 
 from deployer.cluster.canonical import FILLED, Default, Kept, canonical, tells_empty_apart
+from deployer.cluster.record import NO_KEY, Fields, key_of, key_of_element, places
 from deployer.model import FIELD_MANAGER, JSON
-
-_Fields = Mapping[str, JSON]
-"""FieldsV1: `f:` a field, `k:` an item of a keyed list, `v:` one of a set, `.` the value itself; a leaf is empty.
-
-https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/
-"""
 
 _OF_ALL_KINDS = frozenset({"apiVersion", "kind", "metadata"})
 _SET_BY_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"})
 """An apply that names these may be refused, unless they are null or those of the live object."""
 _NOT_OWNED = _SET_BY_SERVER | {"name", "namespace"}
-_KEY_DEFAULTS = {"protocol": "TCP"}
-"""What an item that does not write this part of its key has there."""
+_SCALARS = (str, int, float)
 
 
 def holds(live: Mapping[str, JSON], desired: Mapping[str, JSON], *, has_status: bool) -> bool:
@@ -59,7 +51,7 @@ def holds(live: Mapping[str, JSON], desired: Mapping[str, JSON], *, has_status: 
     )
 
 
-def _owned(metadata: Mapping[str, JSON], api_version: JSON) -> _Fields | None:
+def _owned(metadata: Mapping[str, JSON], api_version: JSON) -> Fields | None:
     """The fields that we apply; None when they are not recorded in the version that the manifest speaks."""
     entries = metadata.get("managedFields")
     ours = [
@@ -85,7 +77,7 @@ def _settable(metadata: JSON, live: Mapping[str, JSON]) -> dict[str, JSON] | Non
     return {key: value for key, value in metadata.items() if key not in _NOT_OWNED}
 
 
-def _map_holds(live: Mapping[str, JSON], desired: Mapping[str, Kept], ours: _Fields, *, strict: bool = False) -> bool:
+def _map_holds(live: Mapping[str, JSON], desired: Mapping[str, Kept], ours: Fields, *, strict: bool = False) -> bool:
     """Whether a map whose fields are owned one by one has all of `desired`, and `ours` are exactly its fields.
 
     In all of these, `strict` means that null, an empty list and no value may be three things.
@@ -122,56 +114,21 @@ def _unowned(live: JSON, value: Kept, *, strict: bool) -> bool:
     return (value is FILLED or value in ({}, [])) and _same(live, value, strict=strict)
 
 
-def _list_holds(live: list[JSON], desired: list[Kept], ours: _Fields, *, strict: bool) -> bool:
+def _list_holds(live: list[JSON], desired: list[Kept], ours: Fields, *, strict: bool) -> bool:
     """Whether `live` has the items of `desired` in their order, and `ours` are exactly these items."""
-    nodes = {_key(element): node for element, node in ours.items() if element != "."}
-    if not nodes or _NO_KEY in nodes or len(nodes) != len(desired):
+    nodes = {key_of_element(element): node for element, node in ours.items() if element != "."}
+    if not nodes or NO_KEY in nodes or len(nodes) != len(desired):
         return False
     names = next(iter(nodes))[0]
-    places = _places(live, names)
+    found = places(live, names)
     last = -1
     for value in desired:
-        key = _key_of(value, names)
-        node, place = nodes.pop(key, None), places.get(key, -1)
+        key = key_of(value, names)
+        node, place = nodes.pop(key, None), found.get(key, -1)
         if node is None or place <= last or not _field_holds(live[place], value, node, strict=strict):
             return False
         last = place
     return True
-
-
-_Key = tuple[tuple[str, ...], tuple[Kept, ...]]
-"""Names and values of what tells an item from the others; an item of a set has no names, and is its value."""
-
-_SCALARS = (str, int, float)
-_NO_KEY: _Key = (("",), ())
-
-
-@lru_cache(maxsize=8192)
-def _key(element: str) -> _Key:
-    tag, _, text = element.partition(":")
-    content = json.loads(text) if tag in ("k", "v") else None
-    names = tuple(content) if tag == "k" and isinstance(content, dict) else ()
-    return _key_of(content, names) if names or tag == "v" else _NO_KEY
-
-
-def _key_of(item: Kept, names: tuple[str, ...]) -> _Key:
-    """The key of an item, whose default values need not be written; no item's when it has none."""
-    if not names:
-        values: tuple[Kept, ...] = (item,)
-    elif isinstance(item, dict):
-        values = tuple(item.get(name, _KEY_DEFAULTS.get(name)) for name in names)
-    else:
-        return _NO_KEY
-    return (names, values) if all(isinstance(value, _SCALARS) for value in values) else _NO_KEY
-
-
-def _places(items: list[JSON], names: tuple[str, ...]) -> dict[_Key, int]:
-    """Where each item is; nowhere when there are several with its key."""
-    places: dict[_Key, int] = {}
-    for place, item in enumerate(items):
-        key = _key_of(item, names)
-        places[key] = -1 if key in places else place
-    return places
 
 
 def _same(live: JSON, value: Kept, *, strict: bool) -> bool:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
-from deployer.cluster import desired
+from deployer.cluster import desired, identity
 from deployer.cluster.change import Change, Verdict
 from deployer.cluster.connection import Connection, Response
 from deployer.cluster.disguise import KEPT_BY_SERVER, LAST_APPLIED, shown, shown_pair
 from deployer.cluster.equality import same
 from deployer.cluster.fields import changed
-from deployer.cluster.patch import patch
+from deployer.cluster.patch import over, patch
 from deployer.cluster.refusal import conflicts, explain, immutable_fields, name_owners, rejects_dry_run
 from deployer.cluster.target import Target
 from deployer.model import FIELD_MANAGER, JSON
+
+Object = Mapping[str, JSON]
+
+_CLOSELY = 4
+"""The try at which the version does not count any more: somebody, a controller most likely, writes it all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +41,44 @@ class DryRun:
             return Change(target.ref, Verdict.KEEP, note=note)
         return self.of(target, response.body)
 
-    def of(self, target: Target, live: Mapping[str, JSON]) -> Change:
-        """What an object needs whose live state is `live`."""
-        response = patch(self.connection, target, force=False, dry_run=True)
-        found = conflicts(response)
-        note = ""
-        if found and self.force:
-            note = f"takes over {name_owners(found)}"
-            response = patch(self.connection, target, force=True, dry_run=True)
+    def of(
+        self,
+        target: Target,
+        live: Object,
+        *,
+        renewed: Callable[[Object], Target] | None = None,
+        cleared: Callable[[Object], Object] = dict,
+    ) -> Change:
+        """What an object needs whose live state is `live`.
+
+        It is compared with the very version that the API server answers about, which is read again when somebody wrote
+        the object meanwhile: what they changed is no difference from git.
+
+        Args:
+            target: what git wants of it.
+            live: the whole object.
+            renewed: what git wants of another state of it. None: the same.
+            cleared: takes away what will be taken away beside applying.
+        """
+        for attempt in count(1):
+            response, note = self._asked(over(target, identity.version(live) if attempt < _CLOSELY else ""))
+            if response.status != 409 or conflicts(response) or attempt == _CLOSELY:
+                break
+            seen = self.connection.request("GET", target.path)
+            if seen.status != 200 or not isinstance(seen.body, dict):
+                break
+            live = seen.body
+            target = renewed(live) if renewed else target
         if response.status >= 400 or not isinstance(response.body, dict):
             return self._refused(target, live, response)
-        return _difference(target, live, response.body, note)
+        return difference(target, live, cleared(response.body), note)
+
+    def _asked(self, target: Target) -> tuple[Response, str]:
+        response = patch(self.connection, target, force=False, dry_run=True)
+        found = conflicts(response)
+        if not (found and self.force):
+            return response, ""
+        return patch(self.connection, target, force=True, dry_run=True), f"takes over {name_owners(found)}"
 
     def _created(self, target: Target) -> Change:
         response = patch(self.connection, target, force=self.force, dry_run=True)
@@ -69,7 +102,7 @@ class DryRun:
         return Change(target.ref, Verdict.REFUSE, note=explain(target.manifest, response))
 
 
-def _difference(target: Target, live: Mapping[str, JSON], after: Mapping[str, JSON], note: str) -> Change:
+def difference(target: Target, live: Mapping[str, JSON], after: Mapping[str, JSON], note: str = "") -> Change:
     """Between what is there and what would be, in all that an apply can write: what is shown leaves some of it out."""
     old, new = (_written(content, has_status=target.resource.has_status) for content in (live, after))
     if same(old, new):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from deployer.cluster.change import FieldChange
 from deployer.cluster.disguise import is_hidden, is_secret, shown_pair
 from deployer.cluster.equality import same
+from deployer.cluster.record import Place
 from deployer.model import JSON
 
 _KEYS = (
@@ -46,8 +47,13 @@ def changed(before: Mapping[str, JSON], after: Mapping[str, JSON]) -> tuple[Fiel
 
 def line(change: FieldChange) -> str:
     """One change in one line, as in `spec.replicas 3 → 5`; long values are cut."""
-    path = _cut(printable(change.path), _LONGEST_PATH)
-    return f"{path} changed (hidden)" if change.hidden else f"{path} {_text(change.old)} → {_text(change.new)}"
+    path = shown_path(change.path)
+    return f"{path} changed (hidden)" if change.hidden else f"{path} {text(change.old)} → {text(change.new)}"
+
+
+def shown_path(path: str) -> str:
+    """A path in one line; a long one is cut."""
+    return _cut(printable(path), _LONGEST_PATH)
 
 
 def printable(text: str) -> str:
@@ -58,29 +64,31 @@ def printable(text: str) -> str:
 def _without_values(change: FieldChange) -> FieldChange:
     """A change of a Secret, which does not even say whether there was a value if it is hidden."""
     hidden = is_hidden(change.old) or is_hidden(change.new)
-    return FieldChange(change.path, None, None, hidden=True) if hidden else change
+    return FieldChange(change.path, None, None, hidden=True, place=change.place) if hidden else change
 
 
-def _compare(path: str, old: JSON, new: JSON) -> Iterator[FieldChange]:
+def _compare(path: str, old: JSON, new: JSON, place: Place = ()) -> Iterator[FieldChange]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            yield from _compare(_step(path, key), old.get(key), new.get(key))
+            yield from _compare(_step(path, key), old.get(key), new.get(key), (*place, key))
     elif isinstance(old, list) and isinstance(new, list):
-        yield from _compare_lists(path, old, new)
+        yield from _compare_lists(path, old, new, place)
     elif not same(old, new):
-        yield FieldChange(path, old, new)
+        yield FieldChange(path, old, new, place=place)
 
 
-def _compare_lists(path: str, old: list[JSON], new: list[JSON]) -> Iterator[FieldChange]:
+def _compare_lists(path: str, old: list[JSON], new: list[JSON], place: Place) -> Iterator[FieldChange]:
     before, after = _by_name(old, new)
+    numbers = {name: number for number, name in enumerate(before)}
     for name in {**before, **after}:
+        here = (*place, numbers[name]) if name in numbers else place
         if name in before and name in after:
-            yield from _compare(f"{path}[{name}]", before[name], after[name])
+            yield from _compare(f"{path}[{name}]", before[name], after[name], here)
         else:
-            yield FieldChange(f"{path}[{name}]", before.get(name), after.get(name))
+            yield FieldChange(f"{path}[{name}]", before.get(name), after.get(name), place=here)
     stayed, moved = [name for name in before if name in after], [name for name in after if name in before]
     if stayed != moved:
-        yield FieldChange(path, list(stayed), list(moved))
+        yield FieldChange(path, list(stayed), list(moved), place=place)
 
 
 def _by_name(old: list[JSON], new: list[JSON]) -> tuple[dict[str, JSON], dict[str, JSON]]:
@@ -112,7 +120,7 @@ def _step(path: str, key: str) -> str:
     return f"{path}[{_quoted(key)}]"
 
 
-def _text(value: JSON) -> str:
+def text(value: JSON) -> str:
     """A value in one line; a text without quotes where nothing else can be meant."""
     if value is None:
         return "(none)"

@@ -1,17 +1,29 @@
-"""One server-side apply request, for real or as a dry run.
+"""One request that changes an object: a server-side apply, for real or as a dry run, or a removal from its lists.
 
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from deployer.cluster import identity
 from deployer.cluster.connection import Connection, Response
 from deployer.cluster.target import Target
-from deployer.model import FIELD_MANAGER
+from deployer.model import FIELD_MANAGER, JSON
 
 WHOLE = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1, application/json"
 """Enough of an answer to know that the object was taken; parsing all of it would cost more than asking."""
+
+
+def over(target: Target, version: str) -> Target:
+    """The target so that it is taken only by an object of that resourceVersion; empty: by any."""
+    if not version:
+        return target
+    content = target.manifest.content
+    bound = {**content, "metadata": {**identity.metadata(content), "resourceVersion": version}}
+    return replace(target, manifest=replace(target.manifest, content=bound))
 
 
 def patch(
@@ -41,4 +53,19 @@ def patch(
         body=target.manifest.content,
         content_type="application/apply-patch+yaml",
         accept=accept,
+    )
+
+
+def remove(connection: Connection, target: Target, operations: list[JSON]) -> Response:
+    """Take something out of an object, by the operations of a JSON patch (RFC 6902).
+
+    Raises:
+        Permanent, Temporary: as `Connection.request`.
+    """
+    return connection.request(
+        "PATCH",
+        target.path,
+        query={"fieldManager": FIELD_MANAGER},
+        body=operations,
+        content_type="application/json-patch+json",
     )

@@ -6,36 +6,22 @@ objects alone, so defaults, webhooks and conversions are the API server's busine
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from deployer.cluster import desired, identity, prune, tenancy
 from deployer.cluster.applyset import Inventory, Scope, group_kind, is_head, may_be_head
 from deployer.cluster.change import Change, Verdict
-from deployer.cluster.compare import holds
 from deployer.cluster.connection import Connection
 from deployer.cluster.discovery import UnknownKind
 from deployer.cluster.dry_run import DryRun
 from deployer.cluster.inventory import Keeper
 from deployer.cluster.prune import Extra
-from deployer.cluster.sight import Sight, look
+from deployer.cluster.sight import look
+from deployer.cluster.steps import Step, steps
 from deployer.cluster.target import Target, locate, name_of, refuse_twice
-from deployer.model import JSON, Manifest, ObjectRef
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One object of git, what it needs, and what is in its place now."""
-
-    target: Target
-    change: Change
-    live: Mapping[str, JSON] | None
-
-    @property
-    def ref(self) -> ObjectRef:
-        """What it is called in the cluster."""
-        return self.target.ref
+from deployer.model import Manifest, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +99,12 @@ def plan(
     sight = look(connection, targets, scope=scope, inventory=keeper.read(), threads=threads)
     order = tuple(each.ref if isinstance(each, Target) else member.ref
                   for member, each in zip(members, located, strict=True))  # fmt: skip
-    steps = _steps(targets, sight, DryRun(connection, scope.force), threads, closely=closely)
+    dry_run = DryRun(connection, scope.force)
+    compared = steps(targets, sight, scope, dry_run=dry_run, threads=threads, closely=closely)
     extras = [extra for extra in sight.extras(targets) if extra.path != keeper.path]
     return Plan(
         inventory=sight.inventory,
-        steps=tuple(_guarded(step, scope, head=keeper.path, named=order) for step in steps),
+        steps=tuple(_guarded(step, scope, head=keeper.path, named=order) for step in compared),
         unknown=tuple(Change(ref, Verdict.REFUSE, note=why.message) for ref, why in unknown.items()),
         order=order,
         extras=_extras(extras, named=order, scope=scope),
@@ -133,45 +120,6 @@ def kinds(refs: Sequence[ObjectRef]) -> frozenset[str]:
 def namespaces(refs: Sequence[ObjectRef]) -> frozenset[str]:
     """The namespaces that objects are in."""
     return frozenset(ref.namespace for ref in refs if ref.namespace)
-
-
-def _steps(
-    targets: Sequence[Target], sight: Sight, dry_run: DryRun, threads: Executor, *, closely: bool
-) -> tuple[Step, ...]:
-    asked = {}
-    known: dict[str, Change] = {}
-    for target in targets:
-        live = sight.ours.get(target.path)
-        change = _surely(target, live, sight)
-        if change is not None:
-            known[target.path] = change
-        elif live is not None:
-            asked[target.path] = threads.submit(dry_run.of, target, live)
-        elif closely or desired.asks(target.manifest.content, desired.APPLY) == desired.IF_ABSENT:
-            asked[target.path] = threads.submit(dry_run.of_absent, target)
-        else:
-            known[target.path] = Change(target.ref, Verdict.CREATE)
-    known |= {path: question.result() for path, question in asked.items()}
-    return tuple(Step(target, known[target.path], sight.ours.get(target.path)) for target in targets)
-
-
-def _surely(target: Target, live: Mapping[str, JSON] | None, sight: Sight) -> Change | None:
-    """What an object needs if that is plain to see."""
-    if other := sight.foreign.get(target.path):
-        note = (
-            f"belongs to another set ({other}); take it out there first, so that only one place rules it. Which one: "
-            f"kubectl get configmaps --all-namespaces --selector applyset.kubernetes.io/id={other}"
-        )
-        return Change(target.ref, Verdict.REFUSE, note=note)
-    if live is None:
-        return None
-    if identity.is_going(live):
-        return Change(target.ref, Verdict.CREATE, note="the old one is still being deleted")
-    if desired.asks(target.manifest.content, desired.APPLY) == desired.IF_ABSENT:
-        return Change(target.ref, Verdict.UNCHANGED, note="there already, and to be applied only if absent")
-    if holds(live, target.manifest.content, has_status=target.resource.has_status):
-        return Change(target.ref, Verdict.UNCHANGED)
-    return None
 
 
 def _guarded(step: Step, scope: Scope, *, head: str, named: Sequence[ObjectRef]) -> Step:

@@ -66,6 +66,12 @@ def kept(ref: ObjectRef, allow: Allow | None) -> str:
     return f"left git; kept because {why}: delete it by hand, or widen the environment's allow" if why else ""
 
 
+def is_kind(ref: ObjectRef, name: str) -> bool:
+    """Whether an object is of the kind that the settings call `name`: alone it means Kubernetes' own."""
+    group = ref.api_version.rpartition("/")[0]
+    return name == (f"{ref.kind}.{group}" if group else ref.kind) or (name == ref.kind and group in BUILT_IN)
+
+
 def _unknown_beyond(ref: ObjectRef, known: str, allow: Allow) -> str:
     wrong = _kind_beyond(ref, allow)
     if ref.namespace and not _may(ref.namespace, allow.namespaces):
@@ -84,9 +90,9 @@ def _may(namespace: str, allowed: tuple[str, ...] | None) -> bool:
 
 def _kind_beyond(ref: ObjectRef, allow: Allow) -> str:
     group = ref.api_version.rpartition("/")[0]
-    full = f"{ref.kind}.{group}" if group else ref.kind
-    if allow.kinds is None or full in allow.kinds or (group in BUILT_IN and ref.kind in allow.kinds):
+    if allow.kinds is None or any(is_kind(ref, name) for name in allow.kinds):
         return ""
+    full = f"{ref.kind}.{group}" if group else ref.kind
     own = f" ({ref.kind} alone means Kubernetes' own)" if ref.kind in allow.kinds else ""
     return f"kind {full} is not allowed{own}"
 

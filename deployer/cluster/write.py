@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 from deployer.cluster import desired, discovery, identity
@@ -15,10 +15,11 @@ from deployer.cluster.change import Verdict
 from deployer.cluster.connection import Connection, Response
 from deployer.cluster.delete import Deleter
 from deployer.cluster.discovery import Kind
-from deployer.cluster.patch import METADATA, WHOLE, patch
-from deployer.cluster.plan import Step
-from deployer.cluster.refusal import capped, conflicts, explain, immutable_fields, name_owners
+from deployer.cluster.patch import METADATA, WHOLE, over, patch, remove
+from deployer.cluster.refusal import capped, conflicts, explain, immutable_fields, name_owners, said
 from deployer.cluster.resources import group_path
+from deployer.cluster.steps import Step
+from deployer.cluster.strays import removal
 from deployer.cluster.target import Target
 from deployer.model import JSON, Action, ObjectRef, ObjectResult
 
@@ -27,6 +28,9 @@ _CLOSELY = 3
 
 _POLL = 0.1
 """Seconds between two looks at something that takes a moment."""
+
+_Live = Mapping[str, JSON] | None
+"""An object as it is in the cluster; None when it is not there, or not known."""
 
 Need = Kind | str
 """What an object cannot be without: its kind, and its namespace's name."""
@@ -58,7 +62,8 @@ class Writer:
         """
         target = step.target
         deadline = time.monotonic() + self.settle
-        response, note = self._settled(target, deadline, version=identity.version(step.live))
+        live, removed = self._cleared(step)
+        response, note = self._settled(step, deadline, live)
         action = _action(response, step)
         fixed = ", ".join(immutable_fields(response))
         if fixed and desired.asks(target.manifest.content, desired.RECREATE) == "true":
@@ -66,10 +71,29 @@ class Writer:
             action = Action.RECREATED
             if problem := self.deleter.replace(target.ref, target.path, settle=self.settle):
                 return ObjectResult(target.ref, Action.FAILED, f"{fixed} cannot change; {problem}")
-            response, _ = self._settled(target, time.monotonic() + self.settle)
+            response, _ = self._settled(step, time.monotonic() + self.settle, None)
         if problem := self._problem(target, response, deadline):
             return ObjectResult(target.ref, Action.FAILED, problem)
-        return ObjectResult(target.ref, action, note)
+        return ObjectResult(target.ref, action, "; ".join(filter(None, (removed, note))))
+
+    def _cleared(self, step: Step) -> tuple[_Live, str]:
+        """Take away what strayed into the object's lists; what it is then, and what was taken away.
+
+        It is looked for anew in each version, so that nothing else than that is ever removed. Where somebody writes the
+        object all the time, it stays until the next deployment.
+        """
+        live: _Live = step.live
+        note = ""
+        for _ in range(_CLOSELY):
+            if not (found := step.strays(live)):
+                return live, ""
+            named = ", ".join(map(str, found))
+            response = remove(self.connection, step.target, removal(identity.version(live), found))
+            if response.status < 300:
+                return _object(response), capped(f"removed {named}")
+            note = capped(f"{named} could not be removed: {said(response)}")
+            live = _object(self.connection.request("GET", step.target.path))
+        return live, note
 
     def _problem(self, target: Target, response: Response, deadline: float) -> str:
         """Why the object is not in the cluster as it should be, or nothing."""
@@ -89,20 +113,21 @@ class Writer:
         found = self.named.setdefault(uid, target.ref) if uid else target.ref
         return found if found != target.ref else None
 
-    def _settled(self, target: Target, deadline: float, *, version: str = "") -> tuple[Response, str]:
+    def _settled(self, step: Step, deadline: float, live: _Live) -> tuple[Response, str]:
         """Apply it again as long as the answer is one that only needs time.
 
         It is applied over the version that was seen, so that a request which is on its way when this worker's time
         ends finds its way barred by whatever a newer one wrote.
         """
+        target, version = step.over(live), identity.version(live)
         for attempt in count(1):
             response, note = self._forced(target, version)
             if time.monotonic() > deadline or not (_is_going(response) or self._is_early(target, response)):
                 break
             time.sleep(_POLL)
             if version:
-                seen = identity.version(self.connection.request("GET", target.path).body)
-                version = seen if attempt < _CLOSELY else ""
+                seen = _object(self.connection.request("GET", target.path))
+                target, version = step.over(seen), identity.version(seen) if attempt < _CLOSELY else ""
         return response, note
 
     def _is_early(self, target: Target, response: Response) -> bool:
@@ -120,7 +145,7 @@ class Writer:
 
     def _patch(self, target: Target, version: str, *, force: bool) -> Response:
         accept = WHOLE if discovery.is_definition(target.ref) else METADATA
-        return patch(self.connection, _over(target, version), force=force, accept=accept)
+        return patch(self.connection, over(target, version), force=force, accept=accept)
 
     def _unestablished(self, target: Target, response: Response, deadline: float) -> str:
         """Wait until objects of a CustomResourceDefinition can be written; why they cannot be, or nothing."""
@@ -160,13 +185,8 @@ def _action(response: Response, step: Step) -> Action:
     return Action.UPDATED
 
 
-def _over(target: Target, version: str) -> Target:
-    """The target so that it is taken only by an object of that resourceVersion; empty: by any."""
-    if not version:
-        return target
-    content = target.manifest.content
-    bound = {**content, "metadata": {**_part(dict(content), "metadata"), "resourceVersion": version}}
-    return replace(target, manifest=replace(target.manifest, content=bound))
+def _object(response: Response) -> _Live:
+    return response.body if response.status < 300 and isinstance(response.body, dict) else None
 
 
 def _is_going(response: Response) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from deployer.settings import ClusterSettings
 from tests.cluster.bring import INVENTORY, bring
 from tests.cluster.conftest import QUICK
 from tests.cluster.objects import config_map, deployment
-from tests.cluster.scripted import FaultyProxy, Reply, Reset
+from tests.cluster.scripted import FaultyProxy, Reply, Request, Reset
 
 
 @pytest.fixture
@@ -65,6 +67,30 @@ def test_a_cluster_that_goes_away_ends_the_apply_and_what_was_done_is_told(
         )
 
     assert [result.action for result in told] == [Action.CREATED]
+
+
+def test_what_was_being_written_when_another_write_ended_the_apply_is_told_as_well(
+    proxy: FaultyProxy, through: Connection, namespace: str
+) -> None:
+    told: list[ObjectResult] = []
+    refused = threading.Semaphore(0)
+
+    def trouble(request: Request) -> Reply | None:
+        if request.method == "PATCH" and request.path.endswith("/configmaps/bad"):
+            refused.release()
+            return Reply(503)
+        if request.method == "PATCH" and request.path.endswith("/configmaps/slow"):
+            for _ in range(QUICK.attempts):
+                refused.acquire(timeout=5)
+            time.sleep(0.1)
+        return None
+
+    proxy.trouble = trouble
+    overlay = [config_map("bad", x="1"), config_map("slow", x="1")]
+    with pytest.raises(Temporary, match="HTTP 503"):
+        bring(through, overlay, namespace=namespace, force=True, on_result=told.append)
+
+    assert [(result.ref.name, result.action) for result in told] == [("slow", Action.CREATED)]
 
 
 def test_one_list_for_each_kind_answers_what_is_unchanged(

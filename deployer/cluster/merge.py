@@ -1,0 +1,81 @@
+"""Two states of an object held side by side as the API server would, by its record of what is keyed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployer.cluster import record
+from deployer.cluster.canonical import FILLED, Default, Kept, canonical
+from deployer.cluster.record import Fields
+from deployer.model import JSON
+
+
+def overlaid(live: Mapping[str, JSON], wanted: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What an object would be, near enough to tell which fields differ where the API server does not say.
+
+    What git names replaces what is there, item by item in lists that have keys; nothing is removed.
+    """
+    merged = _overlaid(dict(live), dict(canonical(wanted)), _known(live))
+    return merged if isinstance(merged, dict) else dict(live)
+
+
+def in_order(after: Mapping[str, JSON], live: Mapping[str, JSON], known_of: Mapping[str, JSON]) -> dict[str, JSON]:
+    """The object `after` with the items of keyed lists and sets, whose order says nothing, in the order of `live`.
+
+    Args:
+        after: what it would be.
+        live: what it is.
+        known_of: the object that has the record of which lists these are.
+    """
+    ordered = _in_order(dict(after), dict(live), _known(known_of))
+    return ordered if isinstance(ordered, dict) else dict(after)
+
+
+def _known(content: Mapping[str, JSON]) -> Fields:
+    return record.merged(entry.fields for entry in record.entries(content))
+
+
+def _overlaid(live: JSON, wanted: Kept, known: Fields) -> JSON:
+    if wanted is None or wanted is FILLED or isinstance(wanted, Default) or (live is None and wanted in ({}, [])):
+        return live
+    if isinstance(wanted, dict):
+        there = live if isinstance(live, dict) else {}
+        laid = {key: _overlaid(there.get(key), value, record.below(known, f"f:{key}")) for key, value in wanted.items()}
+        return {**there, **{key: value for key, value in laid.items() if value is not None or key in there}}
+    if isinstance(wanted, list):
+        return _items(live if isinstance(live, list) else [], wanted, known)
+    return wanted if isinstance(wanted, str | int | float) else live
+
+
+def _items(live: list[JSON], wanted: list[Kept], known: Fields) -> JSON:
+    names = record.key_names(known)
+    if names is None:
+        return [_overlaid(live[place] if place < len(live) else None, item, {}) for place, item in enumerate(wanted)]
+    elements = {record.key_of_element(element): element for element in known if element != "."}
+    there = record.places(live, names)
+    merged = list(live)
+    for item in wanted:
+        key = record.key_of(item, names)
+        place = there.get(key, -1)
+        if place < 0:
+            merged.append(_overlaid(None, item, {}))
+        else:
+            merged[place] = _overlaid(live[place], item, record.below(known, elements.get(key, "")))
+    return merged
+
+
+def _in_order(after: JSON, live: JSON, known: Fields) -> JSON:
+    if isinstance(after, dict) and isinstance(live, dict):
+        return {key: _in_order(value, live.get(key), record.below(known, f"f:{key}")) for key, value in after.items()}
+    names = record.key_names(known)
+    if not (isinstance(after, list) and isinstance(live, list) and names is not None):
+        return after
+    elements = {record.key_of_element(element): element for element in known if element != "."}
+    there = record.places(live, names)
+    items = []
+    for item in sorted(after, key=lambda each: there.get(record.key_of(each, names), len(live))):
+        key = record.key_of(item, names)
+        place = there.get(key, -1)
+        beside = live[place] if place >= 0 else None
+        items.append(_in_order(item, beside, record.below(known, elements.get(key, ""))))
+    return items
