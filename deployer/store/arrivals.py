@@ -14,20 +14,20 @@ from redis import Connection, Redis
 from redis.exceptions import ResponseError
 
 from deployer.model import Delivery
-from deployer.store import audit, counters, deliveries
+from deployer.store import chain, counters, deliveries, rows
 from deployer.store.codec import write_time
 
-# KEYS: delivery, owed, bell, audit, counters
-# ARGV: received_at, headers, body, retention, member (empty when nothing is owed), due, row, rows kept, count, life of
-#       the bell, sender, who has it sent through again (empty for the forge)
-_TAKE = """
+# KEYS: delivery, owed, bell, counters, audit, its head
+# ARGV: received_at, headers, body, retention, member (empty when nothing is owed), due, row of the audit, its digest,
+#       count, life of the bell, sender, who has it sent through again (empty for the forge)
+_TAKE = f"""{chain.SEAL}
 local times = redis.call('HINCRBY', KEYS[1], 'times:' .. ARGV[11], 1)
 redis.call('HSETNX', KEYS[1], 'first_received_at', ARGV[1])
 redis.call('HSET', KEYS[1], 'received_at', ARGV[1], 'headers', ARGV[2], 'body', ARGV[3])
 redis.call('HSET', KEYS[1], 'times', times, 'sender', ARGV[11], 'by', ARGV[12])
 redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[8], '*', 'row', ARGV[7])
-redis.call('HINCRBY', KEYS[5], ARGV[9], 1)
+audit(KEYS[5], KEYS[6], ARGV[7], ARGV[8])
+redis.call('HINCRBY', KEYS[4], ARGV[9], 1)
 if ARGV[5] == '' then return 0 end
 redis.call('ZADD', KEYS[2], ARGV[6], ARGV[5])
 if redis.call('SET', KEYS[3], 1, 'NX', 'EX', ARGV[10]) then return 1 end
@@ -116,7 +116,7 @@ def _arrival(
 ) -> _Arrival:
     forge, at = delivery.forge, delivery.received_at
     keys = (
-        deliveries.key(forge, delivery.id), deliveries.OWED, deliveries.BELL, audit.STREAM, counters.COUNTERS,
+        deliveries.key(forge, delivery.id), deliveries.OWED, deliveries.BELL, counters.COUNTERS, *rows.KEYS,
     )  # fmt: skip
     arguments = (
         write_time(at),
@@ -125,8 +125,7 @@ def _arrival(
         deliveries.RETENTION_SECONDS,
         deliveries.member(forge, delivery.id) if owed else "",
         at.timestamp(),
-        audit.write_row(what, at=at, forge=forge, delivery=delivery.id, **fields),
-        audit.ROWS_KEPT,
+        *rows.write_row(what, at=at, forge=forge, delivery=delivery.id, **fields),
         counters.field("webhooks", forge=forge, result=what),
         deliveries.BELL_SECONDS,
         delivery.sender,
