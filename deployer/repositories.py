@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.forges.connect import connect
+from deployer.model import BranchKey
 from deployer.settings import Settings
 from deployer.source.mirror import Credential, Mirror, mirror_path, remote_tip
 
@@ -20,15 +21,16 @@ def mirror(settings: Settings, *, forge: str, repository: str, data: Path) -> Mi
     return Mirror(mirror_path(data, url), url, credential=credential(settings, forge=forge, repository=repository))
 
 
-def tip(settings: Settings, *, forge: str, repository: str, branch: str) -> str:
+def tip(settings: Settings, branch: BranchKey, *, seconds: float = 30) -> str:
     """The commit that a branch is at on its forge right now.
 
     Raises:
         Permanent: there is no such repository or branch, or the credential is refused.
-        Temporary: the forge cannot be reached.
+        Temporary: the forge cannot be reached, or does not answer within `seconds`.
     """
-    url = settings.clone_url(forge, repository)
-    return remote_tip(url, branch, credential(settings, forge=forge, repository=repository))
+    url = settings.clone_url(branch.forge, branch.repository)
+    shown = credential(settings, forge=branch.forge, repository=branch.repository)
+    return remote_tip(url, branch.name, shown, seconds=seconds)
 
 
 def credential(settings: Settings, *, forge: str, repository: str) -> Credential | None:

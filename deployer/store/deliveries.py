@@ -18,11 +18,20 @@ BELL_SECONDS = 5
 """Then somebody is told again: whoever was to tell the worker may have died before that."""
 
 # KEYS: owed  ARGV: due at the latest, due again
-_CLAIM = """
+CLAIM = """
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)
 if #found == 0 then return false end
 redis.call('ZADD', KEYS[1], ARGV[2], found[1])
 return found[1]
+"""
+
+
+# KEYS: owed, those that stood back  ARGV: due
+_WAKE = """
+for _, member in ipairs(redis.call('SMEMBERS', KEYS[2])) do
+  redis.call('ZADD', KEYS[1], 'XX', ARGV[1], member)
+end
+return redis.call('DEL', KEYS[2])
 """
 
 
@@ -31,7 +40,8 @@ class Deliveries:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._claim = redis.register_script(_CLAIM)
+        self._claim = redis.register_script(CLAIM)
+        self._wake = redis.register_script(_WAKE)
 
     def get(self, forge: str, delivery_id: str) -> Delivery | None:
         """The delivery as it last came, or None when it is unknown or older than the retention."""
@@ -78,9 +88,21 @@ class Deliveries:
         claimed = self._claim(keys=[OWED], args=[at.timestamp(), until.timestamp()])
         return _names(claimed) if claimed else None
 
-    def owed(self, *, before: datetime) -> tuple[tuple[str, str], ...]:
-        """Forge and id of the deliveries whose planning was due before a time, oldest first."""
-        members = self._redis.zrangebyscore(OWED, "-inf", before.timestamp())
+    def stand_back(self, forge: str, delivery_id: str, *, repository: str) -> None:
+        """A claimed delivery is due when its repository's planning, which somebody is at, has ended: see `wake`."""
+        name = _behind(forge, repository)
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.sadd(name, member(forge, delivery_id))
+            pipe.expire(name, RETENTION_SECONDS)
+            pipe.execute()
+
+    def wake(self, forge: str, repository: str, *, at: datetime) -> None:
+        """Whatever stood back while a repository was planned is due."""
+        self._wake(keys=[OWED, _behind(forge, repository)], args=[at.timestamp()])
+
+    def owed(self, *, before: datetime | None = None) -> tuple[tuple[str, str], ...]:
+        """Forge and id of the deliveries whose planning was due before a time, or will be some time, oldest first."""
+        members = self._redis.zrangebyscore(OWED, "-inf", before.timestamp() if before else "+inf")
         return tuple(_names(member) for member in members)
 
 
@@ -92,6 +114,10 @@ def key(forge: str, delivery_id: str) -> str:
 def member(forge: str, delivery_id: str) -> str:
     """How a delivery stands among those that are owed something."""
     return f"{forge}:{delivery_id}"
+
+
+def _behind(forge: str, repository: str) -> str:
+    return f"deployer:deliveries:behind:{forge}/{repository}"
 
 
 def _names(member: object) -> tuple[str, str]:

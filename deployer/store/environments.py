@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from deployer.model import Deployment, EnvironmentKey
+from deployer.model import Deployment, EnvironmentKey, Trigger
 from deployer.store import names
 from deployer.store.codec import text, text_hash
 from deployer.store.leases import Lease, LeaseLost
 
-# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id
+# Putting back what drifted is nobody's new wish.
+# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id, 1 if it only puts back what drifted
 _BEGIN = """
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'deployment', ARGV[3])
+redis.call('HSET', KEYS[1], 'deployment', ARGV[3])
+if ARGV[4] ~= '1' then redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'chosen', ARGV[3]) end
 redis.call('HDEL', KEYS[1], 'reads')
 return 1
 """
@@ -35,6 +37,8 @@ class EnvironmentState:
     desired: str | None = None
     deployed: str | None = None
     deployment: str | None = None
+    chosen: str | None = None
+    """Id of the last one that began because git or somebody wanted another commit, or this one again."""
 
     @property
     def commits(self) -> tuple[str, ...]:
@@ -52,6 +56,8 @@ class Standing:
     """What it ran on: the fingerprint of its settings and of what its overlay read, as it was deployed last."""
     seen: bool
     """The commit was planned for it before."""
+    deployed: str | None
+    """The commit that it runs."""
 
 
 class Environments:
@@ -65,7 +71,7 @@ class Environments:
     def get(self, key: EnvironmentKey) -> EnvironmentState:
         """The state of an environment; all None before its first deployment."""
         fields = text_hash(self._redis.hgetall(name(key)))
-        return EnvironmentState(fields.get("desired"), fields.get("deployed"), fields.get("deployment"))
+        return EnvironmentState(*map(fields.get, ("desired", "deployed", "deployment", "chosen")))
 
     def planned(self, forge: str, repository: str, branch: str) -> str | None:
         """The commit of a branch that was planned last, whether or not it reached an environment."""
@@ -90,6 +96,7 @@ class Environments:
                 settled=deployed is not None and desired == deployed and str(key) not in busy,
                 reads=text(reads) if reads else None,
                 seen=known is not None,
+                deployed=text(deployed) if deployed else None,
             )
             for key, known, (desired, deployed, reads) in zip(keys, seen, states, strict=True)
         ]
@@ -101,7 +108,8 @@ class Environments:
             LeaseLost: nothing was written, because the lease is somebody else's by now.
         """
         keys = [name(deployment.key), lease.key if lease else ""]
-        if not self._begin(keys=keys, args=[str(lease.token) if lease else "", deployment.commit, deployment.id]):
+        back = int(deployment.trigger is Trigger.DRIFT)
+        if not self._begin(keys=keys, args=[str(lease.token) if lease else "", deployment.commit, deployment.id, back]):
             raise LeaseLost(str(deployment.key))
 
 
