@@ -5,17 +5,22 @@ RQ's own cron is not used: it enqueues with pickle, whatever serializer the work
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
+import time
 
 import structlog
 from redis.exceptions import RedisError
 
+from deployer.loaded import record
 from deployer.logs import configure
-from deployer.settings import SettingsError
+from deployer.settings import SettingsError, surroundings
+from jobs import retention
 from jobs.resources import Resources, resources
 from jobs.sweep import sweep_with
+from jobs.tips import ask_for_due
 
 log = structlog.get_logger()
 
@@ -27,6 +32,7 @@ def main() -> None:
     configure()
     try:
         given = resources()
+        record(given.store.audit, surroundings(), by="clock", at=given.clock())
     except SettingsError as error:
         sys.exit(str(error))
     stop = threading.Event()
@@ -36,10 +42,19 @@ def main() -> None:
 
 
 def tick(given: Resources, stop: threading.Event) -> None:
-    """Sweep at once and then again and again until told to stop; a Redis that is away is waited for."""
+    """See to what is due at once and then again and again until told to stop; a Redis that is away is waited for."""
+    begun, retained = False, -math.inf
     while not stop.is_set():
         try:
+            if not begun:
+                given.store.tips.start()
+                begun = True
             sweep_with(given)
+            ask_for_due(given)
+            # By this process' own clock: whoever can write in Redis cannot keep it from logging the audit's head.
+            if time.monotonic() > retained + retention.SECONDS:
+                retention.retain_with(given)
+                retained = time.monotonic()
         except RedisError as error:
             log.error("redis", error=str(error))
         stop.wait(SWEEP_SECONDS)

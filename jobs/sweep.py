@@ -1,4 +1,4 @@
-"""The clock's work: finds what was accepted and is not moving, and moves it.
+"""Finds what was accepted and is not moving, and moves it.
 
 Whatever a killed worker or a restarted Redis left behind is found here: the records say what is owed, the queues are
 only how it is asked for. Every job may be asked for twice without harm.
@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import structlog
 
+from jobs.queue import ENOUGH
 from jobs.resources import Resources
 
 log = structlog.get_logger()
@@ -26,12 +27,14 @@ def sweep_with(given: Resources) -> None:
     if owed := given.store.deliveries.owed(before=before):
         given.queues.plan()
         log.warning("left behind", what="deliveries", deliveries=[delivery_id for _, delivery_id in owed])
-    for key in given.store.deployments.waiting(before=before):
-        if not given.store.leases.held(str(key)):
-            given.store.deployments.postpone(key, due=now)
-            given.queues.deploy(key)
-            log.warning("left behind", what="deployment", environment=str(key))
-    for key, commit in given.store.deployments.unreported(before=before):
-        given.store.deployments.postpone_report(key, commit, due=now)
-        given.queues.report(key, commit)
-        log.warning("left behind", what="report", environment=str(key), commit=commit)
+    if branches := given.store.tips.owed(before=before):
+        given.queues.plan()
+        log.warning("left behind", what="branches", branches=list(map(str, branches)))
+    for _ in given.store.deployments.waiting(before=now)[:ENOUGH]:
+        given.queues.deploy()
+    if left := given.store.deployments.waiting(before=before):
+        log.warning("left behind", what="deployments", environments=list(map(str, left)))
+    if given.store.reports.owed(before=now):
+        given.queues.report()
+    if reports := given.store.reports.owed(before=before):
+        log.warning("left behind", what="reports", reports=[f"{key}@{commit}" for key, commit in reports])

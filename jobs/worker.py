@@ -1,7 +1,8 @@
 """The worker process: imports everything, then forks the workers that run the jobs.
 
 Some workers do merges and deployments; one does nothing but reports, so that the word on the commit never waits behind
-a deployment, and a forge that is slow holds up no deployment.
+a deployment, and a forge that is slow holds up no deployment. One does nothing but previews and looks for drift, which
+are never in a deployment's way.
 """
 
 from __future__ import annotations
@@ -24,20 +25,25 @@ from rq.worker_pool import WorkerPool
 
 import jobs.deploy
 import jobs.merge
-import jobs.report  # noqa: F401 - all imported before the fork, so that no job pays for it
+import jobs.report
+import jobs.turns  # noqa: F401 - all imported before the fork, so that no job pays for it
+from deployer.loaded import record
 from deployer.logs import configure
 from deployer.model import Permanent
-from deployer.settings import SettingsError
+from deployer.settings import SettingsError, surroundings
 from deployer.source import kustomize
-from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
+from jobs.queue import CHECKS, DEPLOYMENTS, LOOKS, MERGES, REPORTS
 from jobs.resources import resources
 
 log = structlog.get_logger()
 
-WORKING = (MERGES, DEPLOYMENTS)
+WORKING = (MERGES, LOOKS, DEPLOYMENTS)
 REPORTING = (REPORTS,)
+CHECKING = (CHECKS,)
 _LATER = 10
-"""By how much the reports leave the processor to the deployments that they are about."""
+"""By how much reports and checks leave the processor to deployments."""
+_GONE_SECONDS = 60
+"""A worker that was not heard of for so long counts as gone (a minute later, with RQ's own tolerance)."""
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
 
 
@@ -47,11 +53,14 @@ class PoolWorker(Worker):
     The job at hand is told, too: a deployment does not begin another write, but is handed on to another worker.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
+        super().__init__(*args, **{**options, "worker_ttl": _GONE_SECONDS})
+
     def work(self, *args: Any, **options: Any) -> bool:  # noqa: ANN401 - passed on
         """Work until told to stop, or until the process that started this one has ended (Linux)."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if self.queue_names() == list(REPORTING):
+        if self.queue_names() != list(WORKING):
             os.nice(_LATER)
         return bool(super().work(*args, **options))
 
@@ -72,22 +81,25 @@ def _hand_on(*_: object) -> None:
 
 
 class Pool(WorkerPool):
-    """RQ's pool, whose first living worker is always the one that reports."""
+    """RQ's pool, in which one living worker always reports and another one checks."""
 
     def __init__(self, *, workers: int, redis: Redis) -> None:
         super().__init__(
-            WORKING, connection=redis, num_workers=workers + 1, worker_class=PoolWorker, serializer=JSONSerializer
+            WORKING, connection=redis, num_workers=workers + 2, worker_class=PoolWorker, serializer=JSONSerializer
         )
-        self._reporter: BaseProcess | None = None
+        self._apart: dict[tuple[str, ...], BaseProcess] = {}
 
     def get_worker_process(self, name: str, *args: Any, **options: Any) -> BaseProcess:  # noqa: ANN401 - passed on
         """A process that is ready to start; which queues it works on depends on who is alive."""
-        if self._reporter is not None and self._reporter.is_alive():
-            self._queue_names = list(WORKING)
-            return super().get_worker_process(name, *args, **options)
-        self._queue_names = list(REPORTING)
-        self._reporter = super().get_worker_process(name, *args, **options)
-        return self._reporter
+        queues = next((each for each in (REPORTING, CHECKING) if not self._is_alive(each)), WORKING)
+        self._queue_names = list(queues)
+        process = super().get_worker_process(name, *args, **options)
+        if queues != WORKING:
+            self._apart[queues] = process
+        return process
+
+    def _is_alive(self, queues: tuple[str, ...]) -> bool:
+        return queues in self._apart and self._apart[queues].is_alive()
 
 
 def settle_memory() -> None:
@@ -97,12 +109,15 @@ def settle_memory() -> None:
 
 
 @click.command()
-@click.option("--workers", default=4, show_default=True, help="Merges and deployments at once, beside the reports.")
+@click.option(
+    "--workers", default=4, show_default=True, help="Merges and deployments at once, beside the reports and checks."
+)
 def main(workers: int) -> None:
     """Work until told to stop (SIGTERM or SIGINT: what has begun is finished first)."""
     configure()
     try:
         given = resources()
+        record(given.store.audit, surroundings(), by="worker", at=given.clock())
         version = kustomize.version()  # asked here once, and not in each job
     except (SettingsError, Permanent) as error:
         sys.exit(str(error))

@@ -71,7 +71,7 @@ class World:
                 secrets.token_hex(8), key(name), commit, trigger, State.QUEUED, ON_ITS_WAY, created_at=now()
             )
             asked[name] = self.given.store.deployments.queue(wanted).id
-            self.given.queues.deploy(key(name))
+            self.given.queues.deploy()
         return asked
 
     def found(self, deployment: str) -> Deployment:

@@ -3,13 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from rq import Queue
 
 from deployer.cluster.connection import connect
 from deployer.model import Action, Deployment, Stage, State, Temporary, Trigger
 from deployer.pipeline import Pipeline
 from jobs.deploy import DEATHS, Turn
-from jobs.queue import DEPLOYMENTS
 from tests import repositories
 from tests.examples import STAGING, deployment
 from tests.jobs.world import World
@@ -296,7 +294,7 @@ def test_a_newer_merge_does_not_wait_for_the_retry_of_an_older_one(
 
     monkeypatch.setattr(Pipeline, "run", busy)
     world.deploy(STAGING)
-    assert Queue(DEPLOYMENTS, connection=world.given.redis).count == 1
+    assert STAGING in world.given.store.deployments.waiting(before=world.clock())
 
 
 def test_what_is_handed_on_by_workers_that_are_asked_to_stop_is_not_counted_as_their_death(world: World) -> None:
@@ -308,7 +306,7 @@ def test_what_is_handed_on_by_workers_that_are_asked_to_stop_is_not_counted_as_t
             world.deploy(STAGING)
         leases.stopping = False
         assert not leases.held(str(STAGING))
-    assert Queue(DEPLOYMENTS, connection=world.given.redis).count == DEATHS + 1
+        assert STAGING in world.given.store.deployments.waiting(before=world.clock())
     world.deploy(STAGING)
     assert world.latest(STAGING, world.first).state is State.SUCCEEDED
 

@@ -2,20 +2,26 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
 from rq import Queue
 from rq.timeouts import JobTimeoutException
 
-from deployer.model import Delivery, State, Trigger
-from deployer.retries import DEPLOYMENTS
+from deployer.model import BranchKey, Delivery, EnvironmentKey, State, Trigger
+from deployer.retries import DEPLOYMENTS as BUDGET
+from deployer.settings import Settings
 from jobs import merge
-from jobs.merge import plan_delivery, plan_owed
-from jobs.queue import MERGES, REPORTS
+from jobs.delivery import plan_delivery
+from jobs.merge import CLAIM, plan_owed, plan_with
+from jobs.plan import turn
+from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
+from jobs.resources import Resources
 from tests import repositories
 from tests.examples import PRODUCTION, STAGING, after, deployment
-from tests.jobs.world import World
+from tests.jobs.world import World, plan_all
 
 
 def waiting(world: World, queue: str) -> int:
@@ -37,13 +43,13 @@ def test_push_and_pull_request_of_one_merge_make_one_deployment(world: World) ->
     assert len(world.given.store.deployments.queued(STAGING)) == 1
 
 
-def test_all_that_is_owed_is_planned_at_once_and_each_environment_looked_at_once(world: World) -> None:
+def test_all_that_is_owed_is_planned_at_once(world: World) -> None:
     for commit in (world.first, world.commit("ahoy")):
         world.deliver(commit)
         world.clock.move(0.1)  # the older one first
-    assert sorted(plan_owed(world.given)) == [PRODUCTION, STAGING]
+    assert plan_all(world.given) == [PRODUCTION, PRODUCTION, STAGING, STAGING]
     assert len(world.given.store.deployments.queued(STAGING)) == 2
-    assert plan_owed(world.given) == []
+    assert plan_all(world.given) == []
 
 
 def test_a_commit_that_the_branch_does_not_contain_fails_with_the_reason(world: World) -> None:
@@ -81,7 +87,7 @@ def test_a_commit_that_is_not_there_yet_is_waited_for(world: World) -> None:
 def test_the_budget_of_waiting_ends_with_a_failure_that_people_see(world: World) -> None:
     commit = secrets.token_hex(20)
     delivery = world.deliver(commit)
-    for _ in range(DEPLOYMENTS.attempts):
+    for _ in range(BUDGET.attempts):
         plan_delivery(world.given, "github", delivery)
     found = world.latest(STAGING, commit)
     assert found.state is State.FAILED
@@ -113,7 +119,7 @@ def test_so_does_what_somebody_sends_through_again_here(world: World) -> None:
     assert recorded is not None
     again = replace(recorded, received_at=world.clock())
     world.given.store.arrivals.take(again, owed=True, what="replayed", again_by="ada")
-    plan_owed(world.given)
+    plan_all(world.given)
     (queued,) = world.given.store.deployments.queued(STAGING)
     assert (queued.trigger, queued.actor) == (Trigger.REPLAY, "ada")
 
@@ -136,7 +142,7 @@ def test_the_same_event_from_another_webhook_of_the_forge_is_no_replay(world: Wo
     world.given.store.arrivals.take(
         replace(recorded, received_at=world.clock(), sender="2"), owed=True, what="accepted"
     )
-    plan_owed(world.given)
+    plan_all(world.given)
     assert world.given.store.deployments.queued(STAGING) == ()
 
 
@@ -169,7 +175,7 @@ def test_a_delivery_that_we_cannot_cope_with_holds_up_no_other(world: World, mon
     world.deliver(world.first, delivery="bad")
     world.clock.move(0.1)
     world.deliver(world.first)
-    assert sorted(plan_owed(world.given)) == [PRODUCTION, STAGING]
+    assert plan_all(world.given) == [PRODUCTION, STAGING]
     assert world.given.store.deliveries.owed(before=after(1000)) == ()
     assert "failed" in [row.what for row in world.given.store.audit.rows()]
 
@@ -177,7 +183,7 @@ def test_a_delivery_that_we_cannot_cope_with_holds_up_no_other(world: World, mon
 def test_a_forge_that_left_the_settings_is_ignored(world: World) -> None:
     delivery = Delivery("gone", "d1", (), b"{}", world.clock())
     world.given.store.arrivals.take(delivery, owed=True, what="accepted")
-    assert plan_owed(world.given) == []
+    assert plan_all(world.given) == []
     assert world.given.store.deliveries.owed(before=after(1000)) == ()
 
 
@@ -284,7 +290,7 @@ def test_a_job_whose_time_is_up_drops_no_delivery(world: World, monkeypatch: pyt
     world.deliver(world.first)
     monkeypatch.setattr(merge, "plan_delivery", slow)
     with pytest.raises(JobTimeoutException):
-        plan_owed(world.given)
+        plan_all(world.given)
     assert world.given.store.deliveries.owed(before=after(10_000))
 
 
@@ -300,3 +306,90 @@ def test_another_event_of_what_was_rolled_back_does_not_bring_it_back(world: Wor
     world.plan(bad)
     assert world.given.store.deployments.queued(STAGING) == ()
     assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+@contextmanager
+def stuck(world: World) -> Iterator[None]:
+    """Somebody is planning the repository, and its fetch hangs."""
+    with turn(world.given, BranchKey("github", "acme/shop", "main")) as mine:
+        assert mine
+        yield
+
+
+def test_what_one_delivery_planned_does_not_wait_for_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    def slow(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
+        told.append(waiting(world, DEPLOYMENTS))
+        return plan_delivery(given, forge, delivery_id)
+
+    monkeypatch.setattr(merge, "plan_delivery", slow)
+    for commit in (world.first, world.commit("ahoy")):
+        world.deliver(commit)
+        world.clock.move(0.1)
+    assert len(plan_owed(world.given)) == 4
+    assert told == [0, 2], "one worker for each environment, before the second is planned"
+    assert waiting(world, DEPLOYMENTS) == 3, "of the last one, one is the planner's own"
+
+
+def test_a_worker_deploys_what_it_planned_itself_and_has_told_another(world: World) -> None:
+    world.deliver(world.first)
+    plan_with(world.given)
+    assert {world.latest(key, world.first).state for key in (STAGING, PRODUCTION)} == {State.SUCCEEDED}
+    assert waiting(world, DEPLOYMENTS) == 1
+
+
+def test_a_repository_whose_fetch_hangs_keeps_one_worker_and_no_more(world: World) -> None:
+    with stuck(world):
+        for number in range(5):
+            world.deliver(world.first, delivery=f"d{number}")
+        assert plan_all(world.given) == []
+        assert len(world.given.store.deliveries.owed()) == 5
+    assert len(world.given.store.deliveries.owed(before=world.clock())) == 5, "due as soon as it is free"
+    plan_all(world.given)
+    assert world.given.store.deliveries.owed() == ()
+    assert len(world.given.store.deployments.queued(STAGING)) == 1
+
+
+def test_what_stands_back_when_the_other_has_just_ended_is_due_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other ends after it was found to be at it, and before anybody stood back behind it."""
+    stand_back = world.given.store.deliveries.stand_back
+    with ExitStack() as stack:
+        stack.enter_context(stuck(world))
+
+        def late(forge: str, delivery_id: str, *, repository: str) -> None:
+            stack.close()
+            stand_back(forge, delivery_id, repository=repository)
+
+        monkeypatch.setattr(world.given.store.deliveries, "stand_back", late)
+        world.deliver(world.first)
+        assert plan_all(world.given) == [PRODUCTION, STAGING]
+
+
+def test_others_are_planned_meanwhile(world: World) -> None:
+    (shop,) = world.given.settings.repositories
+    repositories.git(world.repository.parent, "clone", "--quiet", str(world.repository), "other")
+    other = shop.model_copy(update={"name": "acme/other"})
+    settings = Settings.model_construct(**(dict(world.given.settings) | {"repositories": (shop, other)}))
+    world = replace(world, given=replace(world.given, settings=settings))
+    with stuck(world):
+        world.deliver(world.first)
+        world.clock.move(0.1)
+        recorded = world.given.store.deliveries.get("github", world.deliver(world.first, delivery="other"))
+        assert recorded is not None
+        body = recorded.body.replace(b'"acme/shop"', b'"acme/other"')
+        world.given.store.arrivals.take(replace(recorded, body=body), owed=True, what="accepted")
+        found = plan_all(world.given)
+        assert {key.repository for key in found} == {"acme/other"}
+
+
+def test_the_claim_of_a_worker_that_died_ends(world: World) -> None:
+    """Whoever stood back behind it is not forgotten with it."""
+    with stuck(world):
+        world.deliver(world.first)
+        assert plan_all(world.given) == []
+        world.given.redis.delete("deployer:deliveries:behind:github/acme/shop")  # nobody will wake it
+    world.clock.move(CLAIM.total_seconds())
+    assert plan_all(world.given) == [PRODUCTION, STAGING]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -114,19 +115,20 @@ def test_settings_that_only_say_when_to_look_do_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settled", "before", "seen", "reaches"),
+    ("settled", "before", "seen", "lost", "reaches"),
     [
-        (True, "a", False, False),
-        (True, "b", False, True),
-        (True, None, False, True),
-        (False, "a", False, True),
-        (True, "a", True, True),
+        (True, "a", False, False, False),
+        (True, "b", False, False, True),
+        (True, None, False, False, True),
+        (False, "a", False, False, True),
+        (True, "a", True, False, True),
+        (True, "a", False, True, True),
     ],
 )
 def test_an_environment_is_left_alone_only_when_all_is_known_and_the_same(
-    settled: bool, before: str | None, seen: bool, reaches: bool
+    settled: bool, before: str | None, seen: bool, lost: bool, reaches: bool
 ) -> None:
-    assert reached("a", settled=settled, deployed=before, seen=seen) is reaches
+    assert reached("a", settled=settled, deployed=before, seen=seen, lost=lost) is reaches
 
 
 def test_a_late_delivery_does_not_bring_what_was_taken_back(world: World) -> None:
@@ -175,3 +177,60 @@ def test_a_deployment_that_failed_after_one_that_succeeded_makes_the_next_merge_
     commit = change(world)
     world.plan(commit)
     assert queued(world, STAGING) == [commit]
+
+
+def forced_away(world: World) -> tuple[str, str]:
+    """Both run a commit that a forced push took off the branch; that commit, and the new tip with the same overlays."""
+    deployed(world)
+    lost = change(world, "staging", "production", text="hello")  # as it was before: only a commit
+    for key in (STAGING, PRODUCTION):
+        world.given.redis.hset(f"deployer:environment:{key}", mapping={"deployed": lost, "desired": lost})
+    world.plan(lost)
+    repositories.rewind(world.repository, world.first)
+    return lost, change(world, text="instead")
+
+
+def test_a_forced_push_that_takes_off_what_runs_is_told_although_it_changes_nothing(world: World) -> None:
+    lost, tip = forced_away(world)
+    world.plan(tip)
+    told = f"a forced push took what was deployed ({lost[:12]}) off main"
+    for key in (STAGING, PRODUCTION):
+        (found,) = world.given.store.deployments.queued(key)
+        assert found.commit == tip
+        rows = [row for row in world.given.store.audit.rows() if row.fields.get("deployment") == found.id]
+        assert [(row.what, row.fields["reason"]) for row in rows] == [("queued", told)]
+        world.deploy(key)
+        assert world.given.store.environments.get(key).deployed == tip
+    world.report(STAGING, tip)
+    context, state, description = world.posted()[-1]
+    assert (context, state) == ("deploy/staging", "success")
+    assert "nothing to change" in description
+
+
+def test_it_is_told_once(world: World) -> None:
+    _, tip = forced_away(world)
+    world.plan(tip)
+    for key in (STAGING, PRODUCTION):
+        world.deploy(key)
+    world.plan(change(world, text="more"))
+    assert queued(world, STAGING) == queued(world, PRODUCTION) == []
+
+
+def test_so_it_is_when_our_mirror_has_never_seen_what_runs(world: World) -> None:
+    """The mirror is a cache: it was deleted, or another machine's has it."""
+    _, tip = forced_away(world)
+    shutil.rmtree(world.given.data / "mirrors")
+    world.given.mirror(world.given.settings.environment(STAGING)).fetch("main")
+    world.plan(tip)
+    assert queued(world, STAGING) == [tip]
+
+
+def test_a_branch_that_only_grew_has_lost_nothing(world: World) -> None:
+    deployed(world)
+    for text in ("one", "two", "three"):
+        world.plan(change(world, text=text))
+    mirror = world.given.mirror(world.given.settings.environment(STAGING))
+    assert mirror.lost("main", [world.first, repositories.tip(world.repository)]) == frozenset()
+    assert mirror.lost("main", []) == frozenset()
+    assert mirror.lost("main", [world.first, "1" * 40]) == {"1" * 40}
+    assert queued(world, STAGING) == []

@@ -33,7 +33,7 @@ def test_pending_then_the_final_state_each_once(world: World) -> None:
         ("deploy/staging", "pending", "on its way"),
         ("deploy/staging", "success", "1 object, 1 changed"),
     ]
-    assert world.given.store.deployments.unreported(before=after(1000)) == ()
+    assert world.given.store.reports.owed(before=after(1000)) == ()
 
 
 def test_the_status_links_to_the_page_of_the_deployment(world: World) -> None:
@@ -50,7 +50,7 @@ def test_a_forge_that_is_away_is_told_later_and_the_deployment_is_untouched(worl
     world.forge.answer = Answer(502)
     world.report(STAGING, COMMIT)
     assert scheduled(world) == 1
-    assert world.given.store.deployments.unreported(before=after(1)) == ()
+    assert world.given.store.reports.owed(before=after(1)) == ()
     assert world.latest(STAGING, COMMIT).state is State.SUCCEEDED
     world.forge.answer = Answer(201, {})
     world.report(STAGING, COMMIT)
@@ -72,7 +72,7 @@ def test_after_the_last_try_the_log_says_so(world: World) -> None:
     world.forge.answer = Answer(403, {"message": "Resource not accessible"})
     for _ in range(REPORTS_BUDGET.attempts):
         world.report(STAGING, COMMIT)
-    assert world.given.store.deployments.unreported(before=after(100_000)) == ()
+    assert world.given.store.reports.owed(before=after(100_000)) == ()
     assert "report: not posted: " in world.given.store.deployments.log_lines("a1")[-1]
     assert ("reports_failed", {"forge": "github"}, 1) in world.given.store.counters.all()
 
@@ -92,4 +92,4 @@ def test_the_final_state_has_a_budget_of_its_own(world: World) -> None:
         world.report(STAGING, COMMIT)
     world.given.store.deployments.finish(deployment(commit=COMMIT), State.SUCCEEDED, "done", at=after(3))
     world.report(STAGING, COMMIT)
-    assert world.given.store.deployments.unreported(before=after(100_000)) == ((STAGING, COMMIT),)
+    assert world.given.store.reports.owed(before=after(100_000)) == ((STAGING, COMMIT),)

@@ -15,7 +15,6 @@ from deployer.cluster.connection import Connection, connect
 from deployer.intake import Intake, Request
 from deployer.model import (
     JSON,
-    EnvironmentKey,
     ObjectRef,
     Permanent,
     Stage,
@@ -24,16 +23,15 @@ from deployer.model import (
     Trigger,
 )
 from deployer.pipeline import Pipeline
-from deployer.settings import Settings
 from deployer.store.rollouts import Applied
 from jobs import rollout as job
 from jobs.deploy import DEATHS
-from jobs.queue import DEPLOYMENTS, REPORTS
+from jobs.queue import DEPLOYMENTS, LOOKS, REPORTS
 from jobs.rollout import LATE_LOOKS, LONGEST_PAUSE, PACE, look_with, pause
-from jobs.sweep import PATIENCE, sweep_with
+from jobs.sweep import sweep_with
 from tests import repositories
 from tests.examples import PRODUCTION, STAGING, deployment
-from tests.jobs.world import World
+from tests.jobs.world import World, with_environments
 
 WEB = """
 apiVersion: apps/v1
@@ -64,7 +62,13 @@ def stalled(world: World) -> str:
     world.plan(commit)
     world.deploy(STAGING)
     assert world.latest(STAGING, commit).state is State.ROLLING_OUT
+    forget_jobs(world)
     return commit
+
+
+def forget_jobs(world: World) -> None:
+    """Nobody is told any more that an environment waits."""
+    Queue(DEPLOYMENTS, connection=world.given.redis).empty()
 
 
 def resume(world: World) -> None:
@@ -94,7 +98,7 @@ def at(value: Any, *path: str) -> Any:
 
 
 def scheduled(world: World) -> int:
-    return ScheduledJobRegistry(DEPLOYMENTS, connection=world.given.redis).count
+    return ScheduledJobRegistry(LOOKS, connection=world.given.redis).count
 
 
 def waiting(world: World, queue: str = DEPLOYMENTS) -> int:
@@ -250,6 +254,7 @@ def test_what_was_queued_while_a_look_held_the_environment_is_deployed(
     def meanwhile(*arguments: object, **options: object) -> object:
         world.plan(web(world, paused=False))
         world.deploy(STAGING)  # its worker finds the environment taken
+        forget_jobs(world)
         return look(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rollout, "look", meanwhile)
@@ -276,8 +281,6 @@ def test_the_sweep_leaves_alone_what_waits_and_finds_what_a_dead_worker_left(
 
     commit = stalled(world)
     world.deploy(PRODUCTION)
-    sweep_with(world.given)
-    world.clock.move(PATIENCE.total_seconds())
     sweep_with(world.given)
     assert waiting(world) == 0
     look = rollout.look
@@ -396,7 +399,7 @@ def test_the_forge_is_told_how_it_stands_but_not_too_often_and_nothing_twice(
     world.age(STAGING, PACE)
     see(4)
     assert waiting(world, REPORTS) == told + 1
-    assert (STAGING, commit) not in world.given.store.deployments.unreported(before=world.clock())
+    assert (STAGING, commit) not in world.given.store.reports.owed(before=world.clock())
 
 
 def test_a_report_that_tells_older_numbers_is_no_report_left_behind(
@@ -408,8 +411,8 @@ def test_a_report_that_tells_older_numbers_is_no_report_left_behind(
     monkeypatch.setattr(rollout, "look", lambda *_, **__: replace(seen, waiting=(UNREADY,)))
     world.look(STAGING)
     assert world.latest(STAGING, commit).summary != told.summary
-    world.given.store.deployments.reported(told)
-    assert (STAGING, commit) not in world.given.store.deployments.unreported(before=world.clock())
+    world.given.store.reports.told(told)
+    assert (STAGING, commit) not in world.given.store.reports.owed(before=world.clock())
 
 
 def test_a_cluster_that_left_the_settings_meanwhile_ends_it(world: World) -> None:
@@ -434,23 +437,14 @@ def test_a_hundred_rollouts_keep_one_worker_free(world: World, monkeypatch: pyte
         world.given.queues.look(key, 0, delay=0)
     given = replace(world.given, settings=with_environments(world.given.settings, keys))
     monkeypatch.setattr(job, "resources", lambda: given)
-    queue = Queue(DEPLOYMENTS, connection=world.given.redis, serializer=JSONSerializer)
+    queue = Queue(LOOKS, connection=world.given.redis, serializer=JSONSerializer)
     began = time.monotonic()
     SimpleWorker([queue], connection=world.given.redis, serializer=JSONSerializer).work(
         burst=True, logging_level="ERROR"
     )
     assert time.monotonic() - began < LONGEST_PAUSE
     assert [world.rolling(key).looks for key in keys] == [1] * 100
-    assert (waiting(world), scheduled(world)) == (0, 101)
-
-
-def with_environments(settings: Settings, keys: list[EnvironmentKey]) -> Settings:
-    """The same with these environments, each like the first."""
-    (repository,) = settings.repositories
-    like = next(iter(repository.environments.values()))
-    more = repository.model_copy(update={"environments": {key.environment: like for key in keys}})
-    sections = {name: getattr(settings, name) for name in Settings.model_fields}
-    return Settings(**{**sections, "repositories": (more,)})
+    assert (waiting(world, LOOKS), scheduled(world)) == (0, 101)
 
 
 def test_an_environment_that_left_the_settings_is_not_looked_at_with_more_rights_than_its_own(world: World) -> None:

@@ -13,13 +13,13 @@ import yaml
 from redis import Redis
 
 from deployer.model import Delivery, Deployment, EnvironmentKey, State
-from deployer.settings import load
+from deployer.settings import Settings, load
 from deployer.store import open_store
 from deployer.store.rollouts import Rolling
 from jobs.deploy import deploy_with
 from jobs.merge import plan_owed
 from jobs.queue import Queues
-from jobs.report import report_with
+from jobs.report import Teller
 from jobs.resources import Resources
 from jobs.rollout import look_with
 from tests import repositories
@@ -28,6 +28,7 @@ from tests.forges.recording import RecordingForge
 from tests.webhooks.deliveries import recorded
 
 SHOP = "acme/shop"
+STATUSES = f"/repos/{SHOP}/statuses/"
 
 
 class Clock:
@@ -84,7 +85,7 @@ class World:
     def plan(self, commit: str, *, delivery: str = "") -> None:
         """A push, recorded and planned."""
         self.deliver(commit, delivery=delivery)
-        plan_owed(self.given)
+        plan_all(self.given)
 
     def deploy(self, key: EnvironmentKey) -> None:
         deploy_with(self.given, key)
@@ -110,7 +111,7 @@ class World:
                 self.given.redis.hincrbyfloat(name, time, -seconds)
 
     def report(self, key: EnvironmentKey, commit: str) -> None:
-        report_with(self.given, key, commit)
+        Teller(self.given).tell(key, commit)
 
     def latest(self, key: EnvironmentKey, commit: str) -> Deployment:
         found = self.given.store.deployments.latest(key, commit)
@@ -119,8 +120,13 @@ class World:
 
     def posted(self) -> list[tuple[str, str, str]]:
         """Context, state and description of each status that the forge was told."""
-        posts = [request.json for request in self.forge.requests if request.method == "POST"]
+        posts = [each.json for each in self.forge.requests if each.method == "POST" and STATUSES in each.path]
         return [(post["context"], post["state"], post["description"]) for post in posts]
+
+
+def plan_all(given: Resources) -> list[EnvironmentKey]:
+    """Plan all that is owed, as a worker does; which environments have something to deploy, sorted."""
+    return sorted(plan_owed(given))
 
 
 def make_world(folder: Path, redis: Redis, forge: RecordingForge, kubeconfig: Path, namespace: str) -> World:
@@ -134,6 +140,15 @@ def make_world(folder: Path, redis: Redis, forge: RecordingForge, kubeconfig: Pa
     settings = load(path, environ=environ)
     given = Resources(settings, redis, open_store(redis), Queues(redis), folder / "data", clock)
     return World(given, clock, repository, forge, first)
+
+
+def with_environments(settings: Settings, keys: list[EnvironmentKey]) -> Settings:
+    """The same with these environments, each like the first."""
+    (repository,) = settings.repositories
+    like = next(iter(repository.environments.values()))
+    more = repository.model_copy(update={"environments": {key.environment: like for key in keys}})
+    sections = {name: getattr(settings, name) for name in Settings.model_fields}
+    return Settings(**{**sections, "repositories": (more,)})
 
 
 def _settings(folder: Path, forge: RecordingForge, kubeconfig: Path, namespace: str) -> Mapping[str, object]:

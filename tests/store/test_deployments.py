@@ -24,9 +24,10 @@ def test_beginning_and_end_are_in_the_audit_once(store: Store) -> None:
     for _ in range(2):
         store.deployments.finish(FIRST, State.FAILED, "no such overlay", at=after(5))
     store.deployments.queue(deployment("a3", state=State.SUPERSEDED, finished_at=after(6)), note="older")
-    rows = [(row.what, row.fields["deployment"], row.fields["reason"]) for row in store.audit.rows()]
+    rows = [(row.what, row.fields["deployment"], row.fields.get("reason")) for row in store.audit.rows()]
     assert rows == [
         ("queued", "a1", "a forced push"),
+        ("joined", "a1", None),
         ("failed", "a1", "no such overlay"),
         ("superseded", "a3", "older"),
     ]
@@ -58,7 +59,7 @@ def test_one_that_ended_before_it_began_is_on_record_and_owes_a_report_but_is_ne
     assert store.deployments.latest(STAGING, COMMIT) == ended
     assert store.deployments.queued(STAGING) == ()
     assert store.deployments.waiting(before=after(100)) == ()
-    assert store.deployments.unreported(before=after(2)) == ((STAGING, COMMIT),)
+    assert store.reports.owed(before=after(2)) == ((STAGING, COMMIT),)
     assert redis.ttl("deployer:deployment:a1") > 0
     assert store.deployments.queue(deployment("a2")).id == "a2"
 
@@ -126,12 +127,12 @@ def test_what_is_postponed_is_not_due_before(store: Store) -> None:
 
 def test_beginning_and_end_owe_a_report(store: Store) -> None:
     store.deployments.queue(FIRST)
-    assert store.deployments.unreported(before=after(1)) == ((STAGING, COMMIT),)
-    store.deployments.reported(FIRST)
-    assert store.deployments.unreported(before=after(100)) == ()
+    assert store.reports.owed(before=after(1)) == ((STAGING, COMMIT),)
+    store.reports.told(FIRST)
+    assert store.reports.owed(before=after(100)) == ()
     store.deployments.finish(FIRST, State.FAILED, "no", at=after(5))
-    assert store.deployments.unreported(before=after(4)) == ()
-    assert store.deployments.unreported(before=after(6)) == ((STAGING, COMMIT),)
+    assert store.reports.owed(before=after(4)) == ()
+    assert store.reports.owed(before=after(6)) == ((STAGING, COMMIT),)
 
 
 def test_the_end_is_written_with_its_time(store: Store) -> None:
@@ -164,8 +165,8 @@ def test_it_is_not_ended_by_a_worker_whose_lease_is_somebody_elses(store: Store,
 def test_an_end_that_came_while_the_forge_was_being_told_of_the_beginning_is_still_owed(store: Store) -> None:
     store.deployments.queue(FIRST)
     store.deployments.finish(FIRST, State.SUCCEEDED, "2 objects", at=after(5))
-    store.deployments.reported(FIRST)  # what was told is what it was before
-    assert store.deployments.unreported(before=after(6)) == ((STAGING, COMMIT),)
+    store.reports.told(FIRST)  # what was told is what it was before
+    assert store.reports.owed(before=after(6)) == ((STAGING, COMMIT),)
 
 
 def test_an_id_that_is_none_names_no_other_record(store: Store) -> None:

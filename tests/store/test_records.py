@@ -44,15 +44,6 @@ def test_only_the_very_same_status_counts_as_posted(store: Store) -> None:
     assert not store.posted.is_last("github", replace(STATUS, state=StatusState.SUCCESS))
 
 
-def test_the_audit_reads_in_order_over_many_pages(store: Store) -> None:
-    for number in range(1203):
-        store.audit.add("received", at=after(number), delivery=str(number), actor=None)
-    rows = list(store.audit.rows())
-    assert [row.fields["delivery"] for row in rows] == [str(number) for number in range(1203)]
-    assert rows[0].at == after(0)
-    assert "actor" not in rows[0].fields
-
-
 def test_counts_keep_their_labels_apart(store: Store) -> None:
     for result in ("accepted", "accepted", "ignored"):
         store.counters.add("webhooks", forge="github", result=result)

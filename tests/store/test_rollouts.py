@@ -56,11 +56,11 @@ def test_what_kills_its_worker_after_the_apply_does_not_count_as_dying_while_wri
 
 
 def test_the_forge_is_owed_a_word_when_there_is_news_and_it_is_time(store: Store, redis: Redis, lease: Lease) -> None:
-    store.deployments.reported(FIRST)
+    store.reports.told(FIRST)
     store.rollouts.begin(FIRST, APPLIED, lease=lease)
     news = Sight("5/6 ready", 5, 6, pause=5, pace=10)
     assert store.rollouts.looked(FIRST, SIGHT, at=after(1), lease=lease)
-    assert store.deployments.unreported(before=after(2)) == ((STAGING, COMMIT),)
+    assert store.reports.owed(before=after(2)) == ((STAGING, COMMIT),)
     assert not store.rollouts.looked(FIRST, news, at=after(1), lease=lease)
     redis.hincrbyfloat("deployer:deployment:a1:rollout", "told_at", -10)
     assert not store.rollouts.looked(FIRST, SIGHT, at=after(1), lease=lease)
