@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from deployer.cluster.connection import connect as connect_cluster
 from deployer.forges import report
 from deployer.forges.connect import connect as connect_forge
-from deployer.model import Failure, Place
+from deployer.model import BranchKey, Failure, Place
 from deployer.repositories import tip
 from deployer.settings import ClusterSettings, ForgeSettings, RepositorySettings, Settings, Surroundings
 from deployer.source import kustomize
@@ -98,7 +98,7 @@ def _forge(settings: ForgeSettings) -> str:
 
 
 def _branch(settings: Settings, repository: RepositorySettings) -> str:
-    commit = tip(settings, forge=repository.forge, repository=repository.name, branch=repository.branch)
+    commit = tip(settings, BranchKey(repository.forge, repository.name, repository.branch))
     return f"{repository.branch} is at {commit[:12]}"
 
 

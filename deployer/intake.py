@@ -44,24 +44,22 @@ class Intake:
         """
         asked = self._deployment(request)
         accepted = self.store.deployments.queue(asked, anew=request.trigger in ASKED, note=request.note)
-        if accepted.id != asked.id:
-            self._audit_joined(accepted, request)
-        elif request.note:
+        if accepted.id == asked.id and request.note:
             self.store.deployments.log(accepted.id, request.note, at=self.clock())
-        self.queues.report(request.key, request.commit)
+        self.queues.report()
         return accepted
 
-    def end(self, request: Request, state: State, reason: str) -> None:
+    def end(self, request: Request, state: State, reason: str) -> Deployment:
         """Record a deployment that ends before it begins, so that its commit says why.
 
-        One of the same commit that has not ended yet is left to whoever runs it.
+        Returns:
+            It; or the one of the same commit that has not ended yet, which is left to whoever runs it.
         """
         ended = replace(self._deployment(request), state=state, summary=reason, finished_at=self.clock())
         accepted = self.store.deployments.queue(ended, note=reason)
         if accepted.id == ended.id:
-            self.queues.report(request.key, request.commit)
-        else:
-            self._audit_joined(accepted, request, reason=reason)
+            self.queues.report()
+        return accepted
 
     def _deployment(self, request: Request) -> Deployment:
         return Deployment(
@@ -75,21 +73,6 @@ class Intake:
             delivery=request.delivery,
             actor=request.actor,
             title=request.title,
-        )
-
-    def _audit_joined(self, deployment: Deployment, request: Request, *, reason: str | None = None) -> None:
-        self.store.audit.add(
-            "joined",
-            at=self.clock(),
-            forge=request.key.forge,
-            repository=request.key.repository,
-            environment=request.key.environment,
-            commit=request.commit,
-            trigger=request.trigger.value,
-            delivery=request.delivery,
-            actor=request.actor,
-            deployment=deployment.id,
-            reason=reason,
         )
 
 

@@ -5,7 +5,7 @@ Each stage raises a `Failure` that carries its name; turning that into an outcom
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -35,6 +35,8 @@ class Pipeline:
     """On the environment: asked for before each stage, and before each request that writes."""
     deployment: str
     """Id of the deployment, for the inventory."""
+    judge: Callable[[str], None] = lambda _: None
+    """Told the digest of the manifests before the first write; what it raises ends the deployment."""
 
     @property
     def place(self) -> Place:
@@ -54,7 +56,9 @@ class Pipeline:
             LeaseLost: somebody else may be the environment's writer by now.
         """
         self._fetch(commit)
-        return self._apply(self._render(commit), commit)
+        desired = self._render(commit)
+        self.judge(desired.digest)
+        return self._apply(desired, commit)
 
     def _fetch(self, commit: str) -> None:
         with self._stage(Stage.FETCH, f"commit {commit[:12]} of {self.environment.branch}"):
@@ -83,13 +87,15 @@ class Pipeline:
         ):
             self.progress.settles(self.place)
             try:
-                results = apply(
-                    connection,
-                    desired.objects,
-                    scope=Scope.of(self.environment),
-                    stamp=Stamp(commit, self.deployment, desired.digest),
-                    fence=self.lease.token,
-                )
+                with self.progress.changes(desired.digest) as changed:
+                    results = apply(
+                        connection,
+                        desired.objects,
+                        scope=Scope.of(self.environment),
+                        stamp=Stamp(commit, self.deployment, desired.digest),
+                        fence=self.lease.token,
+                        on_result=changed,
+                    )
             finally:
                 for trouble in connection.troubles():
                     self.progress.say(f"cluster {self.environment.cluster}: {trouble}; waited and went on")

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
-from deployer.model import Deployment, Environment, Ignored, Merge, Receipt, Trigger
+from deployer.asking import ours
+from deployer.model import (
+    Command,
+    Deployment,
+    Environment,
+    EnvironmentKey,
+    Ignored,
+    Merge,
+    PullRequestEvent,
+    Receipt,
+    Rerun,
+    Trigger,
+)
 
 AT_ONCE = timedelta(seconds=1)
 """A delivery that comes again within this time is the sender's stutter, not somebody's wish."""
@@ -16,15 +29,43 @@ ASKED = frozenset({Trigger.REPLAY, Trigger.RERUN, Trigger.MANUAL, Trigger.ROLLBA
 """Somebody wants this very commit applied, also if it was applied a moment ago."""
 
 
-def concerned(event: Merge, *, forge: str, environments: Iterable[Environment]) -> tuple[Environment, ...] | Ignored:
-    """The environments that a merge may reach: all of that repository and branch, or the reason why there is none."""
-    of_repository = [
+def concerned(
+    event: Merge | PullRequestEvent | Rerun | Command,
+    *,
+    forge: str,
+    environments: Iterable[Environment],
+    app_id: int | None = None,
+) -> tuple[Environment, ...] | Ignored:
+    """The environments that an event may be about, at least one, or the reason why there is none.
+
+    Those of a merge or a request are all of its repository and branch. A command is about all of its repository: which
+    branch its request is for, the forge has to be asked.
+
+    Args:
+        event: what came.
+        forge: which one it came from.
+        environments: all that there are.
+        app_id: our GitHub App on that forge, if we are one.
+    """
+    of_repository = tuple(
         environment
         for environment in environments
         if environment.key.forge == forge and environment.key.repository == event.repository
-    ]
+    )
     if not of_repository:
         return Ignored(f"repository {event.repository} is not in the settings")
+    match event:
+        case Merge() | PullRequestEvent():
+            return _of_branch(event, of_repository)
+        case Rerun():
+            return ours(event, of_repository, app_id=app_id)
+        case Command():
+            return of_repository
+
+
+def _of_branch(
+    event: Merge | PullRequestEvent, of_repository: tuple[Environment, ...]
+) -> tuple[Environment, ...] | Ignored:
     of_branch = tuple(environment for environment in of_repository if environment.branch == event.branch)
     if not of_branch:
         branches = ", ".join(sorted({environment.branch for environment in of_repository}))
@@ -32,8 +73,18 @@ def concerned(event: Merge, *, forge: str, environments: Iterable[Environment]) 
     return of_branch
 
 
-_UNWRITTEN = frozenset({"rollout_timeout", "drift", "drift_interval"})
-"""Settings that say when to look, and change nothing that is written."""
+_UNWRITTEN = frozenset(
+    {
+        "rollout_timeout",
+        "drift",
+        "drift_interval",
+        "require_preview_match",
+        "deployers",
+        "environment_url",
+        "production",
+    }
+)
+"""Settings that say when to look, who may ask or what people see of it, and change nothing that is written."""
 
 _APPLIED = tuple(each.name for each in fields(Environment) if each.name not in _UNWRITTEN)
 
@@ -49,19 +100,21 @@ def fingerprint(environment: Environment, inputs: str) -> str:
     return hashlib.sha256(f"{inputs} {applied}".encode()).hexdigest()
 
 
-def reached(fingerprint: str, *, settled: bool, deployed: str | None, seen: bool) -> bool:
+def reached(fingerprint: str, *, settled: bool, deployed: str | None, seen: bool, lost: bool) -> bool:
     """Whether a merge reaches an environment: something that the environment is deployed from differs.
 
-    So does one whose last deployment failed or is on its way, since nobody knows what it runs; and one that the commit
-    reached before, so that a replay goes there again.
+    It also reaches one whose last deployment failed or is on its way, since nobody knows what it runs; one that the
+    commit reached before, so that a replay goes there again; and one whose commit is lost, so that it is said to run
+    one that there is.
 
     Args:
         fingerprint: what the environment would be deployed from.
         settled: its last deployment succeeded, and none is on its way.
         deployed: what it was deployed from then.
         seen: the commit was planned for it before.
+        lost: a forced push took the commit that it runs off the branch.
     """
-    return seen or not settled or deployed != fingerprint
+    return seen or lost or not settled or deployed != fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +153,7 @@ def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | S
     """
     replay = known.last is not None and receipt is not None and replayed(receipt, known.last)
     if known.ahead is not None:
-        return Skip(_older(known.ahead), asked=replay)
+        return Skip(older(known.ahead), asked=replay)
     if known.last is None or not known.last.state.final:
         return Trigger.MERGE
     if replay:
@@ -126,17 +179,38 @@ def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]
     """The one of an environment's queued deployments that is to run; all others are superseded by it.
 
     Newest means further along the branch, not later by arrival; only a rollback, which somebody asked for by name,
-    goes back.
+    goes back. What only puts back what drifted gives way to all others.
 
     Args:
         queued: at least one, in the order in which they were accepted.
         contains: whether its first commit contains its second.
     """
-    chosen = queued[0]
-    for candidate in queued[1:]:
+    chosen, *others = [each for each in queued if each.trigger is not Trigger.DRIFT] or queued
+    for candidate in others:
         if candidate.trigger is Trigger.ROLLBACK or not contains(chosen.commit, candidate.commit):
             chosen = candidate
     return chosen
+
+
+def in_turn(
+    waiting: Sequence[EnvironmentKey],
+    *,
+    running: Collection[EnvironmentKey],
+    lanes: Callable[[EnvironmentKey], Sequence[str]],
+    most: int,
+) -> list[EnvironmentKey]:
+    """The environments that may have a worker now, the one that should have it first.
+
+    Args:
+        waiting: who waits, the longest first.
+        running: who is being worked on.
+        lanes: what an environment shares with others that may all want workers at once.
+        most: how many workers one lane may have.
+    """
+    busy = Counter(lane for key in running for lane in lanes(key))
+    there = frozenset(running)
+    load = {key: max((busy[lane] for lane in lanes(key)), default=0) for key in waiting if key not in there}
+    return sorted((key for key in load if load[key] < most), key=load.__getitem__)
 
 
 def replayed(receipt: Receipt, last: Deployment) -> bool:
@@ -173,8 +247,9 @@ def overtaken(deployment: Deployment, *, runs: Iterable[str], ahead: Callable[[s
     if deployment.trigger is Trigger.ROLLBACK:
         return None
     further = next((commit for commit in runs if ahead(commit, deployment.commit)), None)
-    return _older(further) if further is not None else None
+    return older(further) if further is not None else None
 
 
-def _older(further: str) -> str:
+def older(further: str) -> str:
+    """Why a commit is not deployed where a further one is, and what would do it all the same."""
     return f"older than what is deployed ({further[:12]}); to go back: deployer deploy … --commit … --allow-rollback"

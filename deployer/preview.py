@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from deployer.cluster.applyset import Scope
+from deployer.cluster.change import Change, Verdict
 from deployer.cluster.connection import connect
 from deployer.cluster.link import THREADS
 from deployer.cluster.plan import Plan, plan
 from deployer.cluster.resources import refuse_unsafe
-from deployer.model import Environment
+from deployer.cluster.unified import unified
+from deployer.forges.preview_words import Fate, Outcome, Shown
+from deployer.model import Environment, Failure, Manifests, Permanent
 from deployer.settings import ClusterSettings
 from deployer.source.mirror import Mirror
 from deployer.source.overlay import parse, render
 from deployer.source.render_cache import RenderCache
+
+_FATES = {
+    Verdict.CREATE: Fate.CREATED,
+    Verdict.UPDATE: Fate.CHANGED,
+    Verdict.RECREATE: Fate.CHANGED,
+    Verdict.DELETE: Fate.DELETED,
+    Verdict.REFUSE: Fate.REFUSED,
+}
+"""Everything else stays as it is."""
 
 
 def preview(
@@ -31,10 +44,53 @@ def preview(
     Raises:
         Permanent, Temporary: as the stages of a deployment.
     """
+    return _compare(environment, _render(environment, commit, mirror, renders), cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a commit would do to an environment, for people, and what it was found out from."""
+
+    outcome: Outcome
+    digest: str | None = None
+    """Of the manifests; None when there are none that could be compared."""
+    fault: Failure | None = None
+    """Why it could not be found out."""
+
+
+def foresee(
+    environment: Environment, commit: str, *, cluster: ClusterSettings, mirror: Mirror, renders: RenderCache
+) -> Foreseen:
+    """As `preview`, but for people: what goes wrong is the result, too."""
+    name = environment.key.environment
+    try:
+        desired = _render(environment, commit, mirror, renders)
+        found = _compare(environment, desired, cluster)
+    except Failure as failure:
+        return Foreseen(Outcome(name, failure=f"{failure.stage}: {failure.message}"), fault=failure)
+    objects = tuple(map(_shown, found.changes))
+    try:
+        found.refuse_over_budget(Scope.of(environment))
+    except Permanent as failure:
+        return Foreseen(Outcome(name, objects, failure.message, over_budget=True), desired.digest)
+    return Foreseen(Outcome(name, objects), desired.digest)
+
+
+def _render(environment: Environment, commit: str, mirror: Mirror, renders: RenderCache) -> Manifests:
     desired = parse(render(environment, commit, mirror=mirror, cache=renders), renders)
     refuse_unsafe(manifest.ref for manifest in desired.objects)
+    return desired
+
+
+def _compare(environment: Environment, desired: Manifests, cluster: ClusterSettings) -> Plan:
     with (
         connect(cluster, name=environment.cluster, service_account=environment.service_account) as connection,
         ThreadPoolExecutor(THREADS, thread_name_prefix="preview") as threads,
     ):
         return plan(connection, desired.objects, scope=Scope.of(environment), threads=threads, closely=True)
+
+
+def _shown(change: Change) -> Shown:
+    fate = _FATES.get(change.verdict, Fate.UNCHANGED)
+    diff = unified(change, color=False) if fate is not Fate.UNCHANGED else ""
+    return Shown(str(change.ref), fate, diff, recreated=change.verdict is Verdict.RECREATE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,6 +14,12 @@ from deployer.model import Action, Deployment, Failure, ObjectResult, Place, Sta
 from deployer.store import Store
 
 Clock = Callable[[], datetime]
+
+WORTH_A_WORD = timedelta(seconds=2)
+"""A stage that takes less than this is over before anybody on the forge could read of it."""
+
+_CHANGES = {"changed": (Action.CREATED, Action.UPDATED, Action.RECREATED), "pruned": (Action.DELETED,)}
+"""What the audit calls that which was done to objects."""
 
 
 class Progress:
@@ -32,6 +38,7 @@ class Progress:
         """Everything inside the block belongs to `stage`; `doing` tells people what it is."""
         begun = StageRecord(stage, self._clock(), message=doing)
         self._store.deployments.write_stage(self._deployment.id, begun)
+        self._store.reports.mention(self._deployment, due=begun.started_at + WORTH_A_WORD)
         try:
             yield
         except Failure as failure:
@@ -72,6 +79,23 @@ class Progress:
         if len(told) < len(results):
             lines.append(f"{len(results) - len(told)} {'others ' if told else ''}unchanged")
         self._store.deployments.log(self._deployment.id, *lines, at=self._clock())
+
+    @contextmanager
+    def changes(self, digest: str) -> Iterator[Callable[[ObjectResult], None]]:
+        """What is told to what the block gets, as it happens, is in the audit when the block ends, however it ends.
+
+        Args:
+            digest: of the manifests that are brought.
+        """
+        self._store.deployments.rendered(self._deployment, digest)
+        results: list[ObjectResult] = []
+        try:
+            yield results.append
+        finally:
+            for what, actions in _CHANGES.items():
+                done = {action: [str(each.ref) for each in results if each.action is action] for action in actions}
+                if names := {action.value: refs for action, refs in done.items() if refs}:
+                    self._store.audit.step(self._deployment, what, at=self._clock(), digest=digest, **names)
 
     def _open(self, stage: Stage) -> StageRecord:
         records = self._store.deployments.stages(self._deployment.id)

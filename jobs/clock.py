@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from deployer.loaded import record
 from deployer.logs import configure
 from deployer.settings import SettingsError, surroundings
-from jobs import retention
+from jobs import drift, retention
 from jobs.resources import Resources, resources
 from jobs.sweep import sweep_with
 from jobs.tips import ask_for_due
@@ -51,6 +51,7 @@ def tick(given: Resources, stop: threading.Event) -> None:
                 begun = True
             sweep_with(given)
             ask_for_due(given)
+            drift.ask_for_due(given)
             # By this process' own clock: whoever can write in Redis cannot keep it from logging the audit's head.
             if time.monotonic() > retained + retention.SECONDS:
                 retention.retain_with(given)

@@ -16,7 +16,9 @@ from functools import partial
 
 from rq.timeouts import JobTimeoutException
 
+from deployer import promises
 from deployer.forges import report
+from deployer.holding import outdated
 from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, Stage, State, Temporary
 from deployer.pipeline import Pipeline
 from deployer.planning import newest, overtaken
@@ -27,20 +29,19 @@ from deployer.source.mirror import Mirror
 from deployer.store.leases import Lease
 from deployer.store.rollouts import Applied
 from jobs.outcome import ending, finish
-from jobs.resources import Resources, resources
+from jobs.resources import Resources
 from jobs.rollout import Watch, look_if_due
 
 DEATHS = 3
 """A deployment that takes its worker along this often is not tried again."""
 
 
-def deploy(key: str) -> None:
-    """Run what is queued for an environment; safe to run any number of times, and at once."""
-    deploy_with(resources(), EnvironmentKey.parse(key))
+class _Held(Exception):  # noqa: N818 - reads as what happened
+    """A deployment waits for a person, for the reason in the message."""
 
 
 def deploy_with(given: Resources, key: EnvironmentKey) -> None:
-    """Run what is queued for an environment with given resources.
+    """Run what is queued for an environment with given resources; safe to run any number of times, and at once.
 
     Somebody else who is at it is left to it: whoever lets go of an environment looks at its queue again.
     """
@@ -53,7 +54,7 @@ def deploy_with(given: Resources, key: EnvironmentKey) -> None:
         if not {deployment.id for deployment in queued} <= seen:
             delay = 0  # what came meanwhile does not wait for the next try of what was there before
         given.store.deployments.postpone(key, due=given.clock() + timedelta(seconds=delay))
-        given.queues.deploy(key, delay=delay)
+        given.queues.deploy(delay=delay)
 
 
 def _run_newest(given: Resources, key: EnvironmentKey, lease: Lease) -> float:
@@ -137,7 +138,9 @@ class Turn:
         runs = self._runs(chosen)
         if not all(mirror.has(commit) for commit in runs):
             mirror.fetch(branch)  # unless a forced push took it away, we have it then
-        if reason := overtaken(chosen, runs=runs, ahead=partial(mirror.is_ahead, branch=branch)):
+        deployed = self.given.store.environments.get(self.environment.key).deployed
+        reason = overtaken(chosen, runs=runs, ahead=partial(mirror.is_ahead, branch=branch))
+        if reason := reason or outdated(chosen, deployed=deployed):
             self._finish(chosen, State.SUPERSEDED, reason)
             return
         if self.given.store.deployments.begun(chosen) > DEATHS:
@@ -146,7 +149,7 @@ class Turn:
         self.lease.confirm()
         self._supersede_rollouts(chosen)
         self.given.store.environments.begin(chosen, lease=self.lease)
-        self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY, lease=self.lease)
+        self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY, at=self.given.clock(), lease=self.lease)
         self._apply(chosen, mirror)
 
     def _runs(self, chosen: Deployment) -> tuple[str, ...]:
@@ -166,8 +169,15 @@ class Turn:
         begun = time.monotonic()
         progress = Progress(chosen, store=self.given.store, clock=self.given.clock)
         cluster = self.given.settings.clusters[self.environment.cluster]
-        pipeline = Pipeline(self.environment, cluster, mirror, self.given.renders, progress, self.lease, chosen.id)
-        results = pipeline.run(chosen.commit)
+        judge = partial(self._judge, chosen, progress)
+        pipeline = Pipeline(
+            self.environment, cluster, mirror, self.given.renders, progress, self.lease, chosen.id, judge
+        )
+        try:
+            results = pipeline.run(chosen.commit)
+        except _Held as held:
+            self._finish(chosen, State.HELD, str(held))
+            return
         applied = Applied(
             cluster=self.environment.cluster,
             applyset=pipeline.place.applyset,
@@ -176,6 +186,18 @@ class Turn:
         )
         self.given.store.rollouts.begin(chosen, applied, lease=self.lease)
         progress.waits(Stage.ROLLOUT, f"{report.standing(results)} to be healthy")
+
+    def _judge(self, chosen: Deployment, progress: Progress, digest: str) -> None:
+        """Say whether a preview showed these manifests, and hold what has to wait for a person."""
+        previews, key = self.given.store.previews, chosen.key
+        shown_on, merges = previews.promised(key, digest), promises.number(chosen.title)
+        promised = merges is not None and previews.last_promise(key, merges) is not None
+        said = promises.verdict(shown_on=shown_on, merges=merges, promised=promised)
+        if said:
+            progress.say(said)
+        reason = promises.held(self.environment, chosen.trigger, shown_on=shown_on, said=said, commit=chosen.commit)
+        if reason:
+            raise _Held(reason)
 
     def _finish(self, deployment: Deployment, state: State, summary: str) -> None:
         finish(self.given, deployment, state, summary, lease=self.lease)
@@ -187,7 +209,10 @@ class Turn:
         delay = DEPLOYMENTS.delay(attempt, fault, dice=random.random)
         if delay is not None:
             waiting = DEPLOYMENTS.announce(attempt, delay, fault)
-            self.given.store.deployments.advance(deployment, State.QUEUED, waiting, lease=self.lease)
+            self.given.store.deployments.advance(
+                deployment, State.QUEUED, waiting, at=self.given.clock(), lease=self.lease
+            )
             self.given.store.deployments.log(deployment.id, waiting, at=self.given.clock())
-            self.given.queues.report(deployment.key, deployment.commit)
+            self.given.store.reports.owe(deployment, due=self.given.clock())
+            self.given.queues.report()
         return delay

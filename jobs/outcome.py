@@ -67,8 +67,11 @@ def finish(given: Resources, deployment: Deployment, state: State, summary: str,
         if record.finished_at is None:
             given.store.deployments.write_stage(deployment.id, replace(record, finished_at=at))
     given.store.deployments.log(deployment.id, f"{state}: {summary}", at=at)
-    given.queues.report(deployment.key, deployment.commit)
+    given.queues.report()
     key = deployment.key
+    if state is State.SUCCEEDED:
+        given.store.drift.look_at(key, due=at)
+        given.queues.drift()
     given.store.counters.add("deployments", repository=key.repository, environment=key.environment, state=state.value)
     log.info(
         "deployment",

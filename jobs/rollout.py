@@ -21,13 +21,15 @@ from deployer.retries import Budget
 from deployer.settings import UnknownEnvironment
 from deployer.store.leases import Lease, LeaseLost
 from deployer.store.rollouts import Rolling, Sight
+from jobs.lanes import room
 from jobs.outcome import ending, finish
 from jobs.resources import Resources, resources
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 8.0
 PACE = 10.0
-"""Seconds between two words to the forge on one rollout."""
+"""Seconds that are at least between two words to the forge on one rollout. They grow with its age, so that there are
+not more than 11 in five minutes and 37 in a week."""
 
 BUSY = 1.0
 """Seconds after which an environment that somebody else works on is asked for again."""
@@ -41,7 +43,12 @@ IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
 
 def look(key: str, number: str) -> None:
     """Make one look at the rollout in an environment, unless somebody has made it; safe to run any number of times."""
-    look_with(resources(), EnvironmentKey.parse(key), int(number))
+    given, environment = resources(), EnvironmentKey.parse(key)
+    with room(given, environment) as there:
+        if there:
+            look_with(given, environment, int(number))
+        else:
+            given.queues.look(environment, int(number), delay=BUSY)
 
 
 def look_with(given: Resources, key: EnvironmentKey, number: int) -> None:
@@ -59,7 +66,7 @@ def look_with(given: Resources, key: EnvironmentKey, number: int) -> None:
             Watch(given, deployment, lease).look()
     waiting = [each for each in given.store.deployments.queued(key) if each.state is not State.ROLLING_OUT]
     if not all(given.store.deployments.tried(deployment) for deployment in waiting):
-        given.queues.deploy(key)
+        given.queues.deploy()
 
 
 def look_if_due(given: Resources, key: EnvironmentKey, *, lease: Lease) -> None:
@@ -181,13 +188,13 @@ class Watch:
     def _wait(self, rolling: Rolling, summary: str) -> None:
         store, key, now = self.given.store, self.deployment.key, self.given.clock()
         delay = pause(rolling.looks, left=rolling.left, dice=random.random)
-        sight = Sight(summary, rolling.ready, rolling.total, pause=delay, pace=PACE)
+        sight = Sight(summary, rolling.ready, rolling.total, pause=delay, pace=max(PACE, rolling.since / 3))
         tell = store.rollouts.looked(self.deployment, sight, at=now, lease=self.lease)
         store.deployments.postpone(key, due=now + timedelta(seconds=delay))
         self.given.queues.look(key, rolling.looks + 1, delay=delay)
         self._progress.waits(Stage.ROLLOUT, summary)
         if tell:
-            self.given.queues.report(key, self.deployment.commit)
+            self.given.queues.report()
 
     def _confirm(self) -> None:
         """A look that has seen the end says so, also when its worker was asked to stop."""

@@ -30,6 +30,9 @@ def sweep_with(given: Resources) -> None:
     if branches := given.store.tips.owed(before=before):
         given.queues.plan()
         log.warning("left behind", what="branches", branches=list(map(str, branches)))
+    if requests := given.store.previews.owed(before=before):
+        given.queues.preview()
+        log.warning("left behind", what="previews", requests=list(map(str, requests)))
     for _ in given.store.deployments.waiting(before=now)[:ENOUGH]:
         given.queues.deploy()
     if left := given.store.deployments.waiting(before=before):

@@ -24,6 +24,7 @@ from rq.serializers import JSONSerializer
 from rq.worker_pool import WorkerPool
 
 import jobs.deploy
+import jobs.drift
 import jobs.merge
 import jobs.report
 import jobs.turns  # noqa: F401 - all imported before the fork, so that no job pays for it

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from deployer.model import Ignored, Merge, Receipt, State, Trigger
-from deployer.planning import Known, Skip, concerned, decide, newest, overtaken
+from deployer.model import Ignored, Merge, PullRequestAction, PullRequestEvent, Receipt, State, Trigger
+from deployer.planning import Known, Skip, concerned, decide, fingerprint, newest, overtaken
 from tests.examples import COMMIT, NEWER, PRODUCTION, STAGING, after, deployment, environment
 
 MERGE = Merge(repository="acme/shop", branch="main", commit=COMMIT)
@@ -37,6 +37,16 @@ class TestConcerned:
     def test_another_branch_says_which_ones_deploy(self) -> None:
         found = concerned(replace(MERGE, branch="feature"), forge="github", environments=ENVIRONMENTS)
         assert found == Ignored("branch feature deploys nothing; acme/shop deploys main, release")
+
+    @pytest.mark.parametrize("branch", ["main", "release"])
+    def test_a_request_concerns_the_environments_of_its_base(self, branch: str) -> None:
+        event = PullRequestEvent("acme/shop", 7, branch, COMMIT, PullRequestAction.OPENED, from_fork=False, draft=False)
+        found = concerned(event, forge="github", environments=ENVIRONMENTS)
+        assert found == tuple(each for each in ENVIRONMENTS if each.branch == branch)
+
+    def test_who_may_ask_is_no_reason_to_deploy(self) -> None:
+        one = environment(STAGING)
+        assert fingerprint(replace(one, deployers=("ada",)), "inputs") == fingerprint(one, "inputs")
 
 
 class TestDecide:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import structlog
 
-from deployer.cli import act, prepare, show
+from deployer.cli import act, audit, drift, prepare, show
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,6 +18,6 @@ def main() -> None:
 for command in (
     prepare.check, prepare.schema, prepare.demo,
     act.deploy, act.replay,
-    show.render, show.diff, show.status, show.log, show.audit,
+    show.render, show.diff, show.status, show.log, drift.drift, audit.audit,
 ):  # fmt: skip
     main.add_command(command)

@@ -35,7 +35,7 @@ def deploy(repository: str, environment: str, commit: str | None, *, allow_rollb
         trigger = Trigger.ROLLBACK if allow_rollback else Trigger.MANUAL
         request = Request(found.key, wanted, trigger, actor=user())
         deployment = Intake(given.store, given.queues, given.clock).accept(request)
-        given.queues.deploy(found.key)
+        given.queues.deploy()
         click.echo(f"{deployment.id}  {found.key}  {wanted[:12]}  {given.settings.url}/deployments/{deployment.id}")
         if wait:
             sys.exit(0 if _wait(deployment).state is State.SUCCEEDED else 1)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from deployer.cli.terminal import environment_of, explained
 from deployer.forges.report import line as printable
+
+if TYPE_CHECKING:
+    from deployer.tables import Sweep
+    from jobs.resources import Resources
 
 
 @click.command()
@@ -65,13 +70,35 @@ def status(repository: str | None, environment: str | None, *, as_json: bool) ->
         given = resources()
         if repository is not None and environment is not None:
             environment_of(repository, environment)
+        store = given.store
         rows = [
-            (found, given.store.environments.get(found.key), given.store.deployments.newest(found.key, most=1))
+            (
+                found,
+                store.environments.get(found.key),
+                store.deployments.newest(found.key, most=1),
+                store.drift.get(found.key),
+            )
             for found in given.settings.environments
             if repository in (None, found.key.repository) and environment in (None, found.key.environment)
         ]
         left = given.store.places.left_behind(given.settings.environments) if repository is None else {}
-        click.echo(tables.status_json(rows, left) if as_json else tables.status(rows, left))
+        swept = _swept(given, repository)
+        click.echo(tables.status_json(rows, left, swept) if as_json else tables.status(rows, left, swept))
+
+
+def _swept(given: Resources, repository: str | None) -> Sweep:
+    """What our own looks at the branches found, of one repository or of all."""
+    from deployer.tables import Sweep
+
+    counts = {
+        (labels["forge"], labels["repository"]): count
+        for name, labels, count in given.store.counters.all()
+        if name == "webhooks_missed"
+    }
+    last = given.store.tips.last_missed()
+    missed = [(*name, counts.get(name, 0), at) for name, at in last.items() if repository in (None, name[1])]
+    branches = [branch for branch in given.settings.branches if repository in (None, branch.repository)]
+    return Sweep(missed, given.store.tips.troubles(branches))
 
 
 @click.command()
@@ -90,15 +117,3 @@ def log(deployment: str) -> None:
         for line in records.log_lines(deployment):
             click.echo(printable(line))
         click.echo(f"{found.key} {found.commit[:12]}: {found.state}: {found.summary}", err=True)
-
-
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per row.")
-def audit(*, as_json: bool) -> None:
-    """Everything that was asked, decided and done, oldest first."""
-    from deployer import tables
-    from jobs.resources import resources
-
-    with explained():
-        for row in resources().store.audit.rows():
-            click.echo(tables.audit_json(row) if as_json else printable(tables.audit(row)))

@@ -15,8 +15,11 @@ from deployer.model import (
     Action,
     CommitStatus,
     Deployment,
+    DeploymentState,
+    Environment,
     EnvironmentKey,
     Failure,
+    ForgeDeployment,
     ObjectRef,
     ObjectResult,
     Place,
@@ -38,6 +41,21 @@ _STATES = {
     State.HELD: StatusState.FAILURE,
 }
 
+_RECORDED = {
+    # Those that wait once they have begun are between two tries.
+    State.QUEUED: DeploymentState.IN_PROGRESS,
+    State.RUNNING: DeploymentState.IN_PROGRESS,
+    State.ROLLING_OUT: DeploymentState.IN_PROGRESS,
+    State.SUCCEEDED: DeploymentState.SUCCESS,
+    State.FAILED: DeploymentState.FAILURE,
+    State.SUPERSEDED: DeploymentState.CANCELLED,
+    State.HELD: DeploymentState.CANCELLED,
+}
+
+MOST_PENDING = 500
+MOST_STATUSES = 950
+"""GitHub takes 1,000 of one context on a commit. https://docs.github.com/en/rest/commits/statuses"""
+
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _CHANGED = (Action.CREATED, Action.UPDATED, Action.RECREATED)
 STANDING = (*_CHANGED, Action.UNCHANGED)
@@ -56,8 +74,14 @@ class Waiting(Protocol):
         """Why."""
 
 
-def commit_status(deployment: Deployment, *, page: str) -> CommitStatus:
-    """What to say on the commit of a deployment; `page` is the URL where people read more about it."""
+def commit_status(deployment: Deployment, *, page: str, branch: str | None = None) -> CommitStatus:
+    """What to say on the commit of a deployment.
+
+    Args:
+        deployment: which one.
+        page: the URL where people read more about it.
+        branch: the one that its environment is deployed from, if that is known.
+    """
     return CommitStatus(
         repository=deployment.key.repository,
         commit=deployment.commit,
@@ -65,6 +89,28 @@ def commit_status(deployment: Deployment, *, page: str) -> CommitStatus:
         state=_STATES[deployment.state],
         description=line(deployment.summary) or deployment.state.value.replace("_", " "),
         target_url=page,
+        branch=branch,
+    )
+
+
+def worth_saying(status: CommitStatus, *, said: int) -> bool:
+    """Whether there is room for a status on a commit that has got `said` of its context: ends are said the longest."""
+    return said < (MOST_PENDING if status.state is StatusState.PENDING else MOST_STATUSES)
+
+
+def forge_deployment(deployment: Deployment, *, environment: Environment, page: str) -> ForgeDeployment:
+    """A deployment that has begun, for the page of its environment; `page` is the URL where people read more."""
+    return ForgeDeployment(
+        repository=deployment.key.repository,
+        commit=deployment.commit,
+        branch=environment.branch,
+        environment=deployment.key.environment,
+        state=_RECORDED[deployment.state],
+        description=line(deployment.summary),
+        url=page,
+        external_id=deployment.id,
+        environment_url=environment.environment_url,
+        production=environment.production,
     )
 
 

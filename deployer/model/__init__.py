@@ -3,9 +3,42 @@
 Frozen, comparable, free of behaviour that touches the world. Nothing in here imports anything of the project.
 """
 
+from deployer.model.check import (
+    Annotation,
+    AnnotationLevel,
+    Button,
+    Check,
+    CheckState,
+    DeploymentState,
+    ForgeDeployment,
+)
+from deployer.model.conversation import Permission, PullRequest, Reaction
 from deployer.model.deployment import ON_ITS_WAY, CommitStatus, Deployment, StageRecord, State, StatusState, Trigger
-from deployer.model.environment import Allow, Drift, Environment, EnvironmentKey, ForgeKind, Place, PrunePolicy
-from deployer.model.event import Delivery, Event, Ignored, Merge, Receipt
+from deployer.model.drift import POINTER, Author, DriftKind, DriftRule, FieldDrift, ObjectDrift
+from deployer.model.environment import (
+    Allow,
+    BranchKey,
+    Drift,
+    Environment,
+    EnvironmentKey,
+    ForgeKind,
+    Place,
+    PrunePolicy,
+    PullRequestKey,
+)
+from deployer.model.event import (
+    RERUN,
+    Command,
+    CommandName,
+    Delivery,
+    Event,
+    Ignored,
+    Merge,
+    PullRequestAction,
+    PullRequestEvent,
+    Receipt,
+    Rerun,
+)
 from deployer.model.failure import Failure, Permanent, Stage, Temporary
 from deployer.model.objects import FIELD_MANAGER, JSON, PART_OF, Action, Manifest, Manifests, ObjectRef, ObjectResult
 
@@ -14,27 +47,51 @@ __all__ = [
     "JSON",
     "ON_ITS_WAY",
     "PART_OF",
+    "POINTER",
+    "RERUN",
     "Action",
     "Allow",
+    "Annotation",
+    "AnnotationLevel",
+    "Author",
+    "BranchKey",
+    "Button",
+    "Check",
+    "CheckState",
+    "Command",
+    "CommandName",
     "CommitStatus",
     "Delivery",
     "Deployment",
+    "DeploymentState",
     "Drift",
+    "DriftKind",
+    "DriftRule",
     "Environment",
     "EnvironmentKey",
     "Event",
     "Failure",
+    "FieldDrift",
+    "ForgeDeployment",
     "ForgeKind",
     "Ignored",
     "Manifest",
     "Manifests",
     "Merge",
+    "ObjectDrift",
     "ObjectRef",
     "ObjectResult",
     "Permanent",
+    "Permission",
     "Place",
     "PrunePolicy",
+    "PullRequest",
+    "PullRequestAction",
+    "PullRequestEvent",
+    "PullRequestKey",
+    "Reaction",
     "Receipt",
+    "Rerun",
     "Stage",
     "StageRecord",
     "State",

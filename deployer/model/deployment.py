@@ -93,3 +93,5 @@ class CommitStatus:
     state: StatusState
     description: str
     target_url: str
+    branch: str | None = None
+    """The branch that the commit is on, for forges that show a status in one branch's pipeline. None: left to them."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from deployer.model.drift import DriftRule
+
 
 class ForgeKind(StrEnum):
     """The software a forge runs."""
@@ -57,6 +59,54 @@ class EnvironmentKey:
         return f"deployer.{self.environment}.{slug}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class BranchKey:
+    """What names a branch of a repository everywhere."""
+
+    forge: str
+    repository: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.forge}/{self.repository}@{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote. Of the three only the name of the branch may have an `@` in it.
+
+        Raises:
+            ValueError: a part is missing.
+        """
+        forge, _, rest = text.partition("/")
+        repository, _, name = rest.partition("@")
+        if not (forge and repository and name):
+            raise ValueError(f"not a branch key: {text!r}")
+        return cls(forge, repository, name)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PullRequestKey:
+    """What names a pull or merge request everywhere."""
+
+    forge: str
+    repository: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.forge}/{self.repository}#{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote.
+
+        Raises:
+            ValueError: a part is missing.
+        """
+        forge, _, rest = text.partition("/")
+        repository, _, number = rest.rpartition("#")
+        return cls(forge, repository, int(number))
+
+
 @dataclass(frozen=True, slots=True)
 class PrunePolicy:
     """What a deployment may delete of the objects that left git. None: no limit of that sort."""
@@ -96,6 +146,8 @@ class Environment:
     drift: Drift = Drift.REPORT
     drift_interval: int = 300
     """Seconds from one look for drift to the next."""
+    drift_ignore: tuple[DriftRule, ...] = ()
+    """What is left to others: neither drift nor written once it is there."""
     prune: PrunePolicy | None = PrunePolicy()
     """None: nothing is ever deleted."""
     allow: Allow | None = None
@@ -106,6 +158,20 @@ class Environment:
     """Where kustomize and Helm may fetch from, as `scheme://host/path` in one spelling, without a slash at the end."""
     helm: bool = False
     """Whether kustomize may run Helm."""
+    require_preview_match: bool = False
+    """Whether a merge is held whose manifests no preview has shown."""
+    environment_url: str = ""
+    """Where people visit what runs in it; empty: nowhere."""
+    production: bool = False
+    """Whether its users meet it."""
+    deployers: tuple[str, ...] = ()
+    """Who may ask for a deployment by hand at the forge, besides being able to write: people by login, and with a slash
+    in it, teams. None: whoever can write."""
+
+    @property
+    def branch_key(self) -> BranchKey:
+        """The branch that it is deployed from."""
+        return BranchKey(self.key.forge, self.key.repository, self.branch)
 
 
 @dataclass(frozen=True, slots=True)

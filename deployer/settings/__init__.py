@@ -4,7 +4,7 @@ Only this package reads the environment. A secret is a reference, never a value 
 """
 
 from deployer.settings.environment import AllowSettings, EnvironmentSettings, PruneSettings
-from deployer.settings.loading import load
+from deployer.settings.loading import digest, load
 from deployer.settings.mistakes import SettingsError
 from deployer.settings.schema import schema
 from deployer.settings.secret import EnvSecret, FileSecret, Secret, SecretUnavailable
@@ -34,6 +34,7 @@ __all__ = [
     "SettingsError",
     "Surroundings",
     "UnknownEnvironment",
+    "digest",
     "load",
     "schema",
     "surroundings",

@@ -53,6 +53,7 @@ def cross_check(content: Mapping[str, object]) -> Iterator[Mistake]:
         yield from _subgroups(repository, content)
     for environment in environments:
         yield from _unknown("cluster", environment.place, environment.entry, content.get("clusters"))
+        yield from _teams(environment, content)
     yield from _same_branch(repositories)
     yield from _same_key(environments)
     yield from _same_inventory(environments)
@@ -89,9 +90,23 @@ def _unknown(what: str, place: Place, entry: Mapping[str, object], known: object
 
 
 def _subgroups(repository: _Repository, content: Mapping[str, object]) -> Iterator[Mistake]:
-    forge = _mapping(_mapping(content.get("forges")).get(repository.text("forge")))
-    if forge.get("kind") == ForgeKind.GITHUB and repository.text("name").count("/") > 1:
+    if _on_github(repository, content) and repository.text("name").count("/") > 1:
         yield Mistake((*repository.place, "name"), "expected owner/name: GitHub has no subgroups")
+
+
+def _teams(environment: _Environment, content: Mapping[str, object]) -> Iterator[Mistake]:
+    """A team that cannot be one would be found out only when somebody asks for a deployment, and is refused it."""
+    deployers = environment.entry.get("deployers")
+    if isinstance(deployers, list) and _on_github(environment.repository, content):
+        for index, name in enumerate(deployers):
+            if isinstance(name, str) and name.count("/") > 1:
+                place = (*environment.place, "deployers", index)
+                yield Mistake(place, "expected organization/team: a team on GitHub has no longer name")
+
+
+def _on_github(repository: _Repository, content: Mapping[str, object]) -> bool:
+    forge = _mapping(_mapping(content.get("forges")).get(repository.text("forge")))
+    return forge.get("kind") == ForgeKind.GITHUB
 
 
 def _same_branch(repositories: tuple[_Repository, ...]) -> Iterator[Mistake]:

@@ -5,13 +5,13 @@ Names that stand elsewhere in the file, such as the cluster's, are not looked up
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationInfo
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, ValidationInfo, model_validator
 
-from deployer.model import Allow, Drift, PrunePolicy
-from deployer.settings.addresses import RemoteUrl
-from deployer.settings.names import KindName, Label, Overlay, ServiceAccount, Text
+from deployer.model import Allow, Drift, DriftRule, PrunePolicy
+from deployer.settings.addresses import HttpUrl, RemoteUrl
+from deployer.settings.names import Deployer, KindName, Label, Overlay, Pointer, ServiceAccount, Text
 from deployer.settings.section import Flag, Seconds, Section
 
 
@@ -66,6 +66,33 @@ def _allow(value: Any) -> Any:  # noqa: ANN401 - whatever the file holds
     return value
 
 
+class DriftRuleSettings(Section):
+    """What of an environment's objects is left to others: no drift, and not written once it is there."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["path"]}, {"required": ["managers"]}]})
+
+    kind: KindName | None = None
+    """Only of this kind, as in Deployment or Certificate.cert-manager.io. Default: any."""
+    name: Text | None = None
+    """Only of the object of this name. Default: any."""
+    path: Pointer | None = None
+    """JSON pointer into the manifest, as in /spec/replicas; * is any item or key. Default: the whole object."""
+    managers: Annotated[tuple[Text, ...] | None, BeforeValidator(_some)] = _AT_LEAST_ONE
+    """Only what these field managers wrote, as in keda-operator. Default: whoever wrote it."""
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        """All of an object is left alone by its annotation, where whoever reads its manifest sees it."""
+        if self.path is None and self.managers is None:
+            raise ValueError("expected path or managers, or both")
+        return self
+
+    @property
+    def rule(self) -> DriftRule:
+        """It in the model's words."""
+        return DriftRule(self.kind, self.name, self.path, self.managers or ())
+
+
 class EnvironmentSettings(Section):
     """One overlay on one cluster."""
 
@@ -79,6 +106,8 @@ class EnvironmentSettings(Section):
     """What happens to a live object that moved away from git: set back, only reported, or not looked for."""
     drift_interval: Seconds = 300
     """Seconds from one look for drift to the next."""
+    drift_ignore: tuple[DriftRuleSettings, ...] = ()
+    """What of the objects is left to others. Default: nothing."""
     on_conflict: Literal["force", "fail"] = "force"
     """A field that another field manager owns: take it over, or fail the deployment."""
     prune: Annotated[bool | PruneSettings, BeforeValidator(_prune)] = True
@@ -93,6 +122,16 @@ class EnvironmentSettings(Section):
     """Beginnings of the URLs that kustomize may fetch bases, files and charts from. Default: it fetches nothing."""
     helm: Flag = False
     """Let kustomize run Helm for the helmCharts of the overlay."""
+    environment_url: HttpUrl | None = None
+    """Where people visit what runs in it; the forge links to it. Default: nowhere."""
+    production: Flag = False
+    """Whether its users meet it: the forge marks such an environment."""
+    deployers: Annotated[tuple[Deployer, ...] | None, BeforeValidator(_some)] = _AT_LEAST_ONE
+    """Who of those who can write may ask for a deployment in a comment or by a button: users, and teams as in
+    acme/operators. Default: all of them."""
+
+    require_preview_match: Flag = False
+    """Hold a merge whose manifests are not the ones that a preview showed, until a person deploys it."""
 
     @property
     def prune_policy(self) -> PrunePolicy | None:
@@ -100,6 +139,11 @@ class EnvironmentSettings(Section):
         if isinstance(self.prune, PruneSettings):
             return PrunePolicy(self.prune.max_percent, self.prune.max_objects, self.prune.protected)
         return PrunePolicy() if self.prune else None
+
+    @property
+    def drift_rules(self) -> tuple[DriftRule, ...]:
+        """`drift_ignore` in the model's words."""
+        return tuple(each.rule for each in self.drift_ignore)
 
     @property
     def allowed(self) -> Allow | None:

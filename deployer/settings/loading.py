@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,18 @@ def load(path: Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
     if settings is None or mistakes:
         raise SettingsError(map(str, sorted(mistakes, key=document.position)))
     return settings
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a settings file as it is written, in hexadecimal: what `sha256sum` says of it.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from error
 
 
 def _without_repeats(as_yaml: Sequence[Mistake], as_settings: Sequence[Mistake]) -> list[Mistake]:

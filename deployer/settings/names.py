@@ -11,10 +11,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from deployer.model import POINTER
+
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PART = r"[A-Za-z0-9_.][A-Za-z0-9_.-]*"
 _REPOSITORY = rf"{_PART}(/{_PART})+"
 _LONGEST_REPOSITORY = 180
+_DEPLOYER = rf"{_PART}(/{_PART})*"
 _KIND = r"[A-Z][A-Za-z0-9]*"
 _SUBDOMAIN = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 _KIND_NAME = rf"{_KIND}(\.{_SUBDOMAIN})?"
@@ -78,6 +81,18 @@ def _service_account(text: str) -> str:
     return text
 
 
+def _deployer(text: str) -> str:
+    if not re.fullmatch(_DEPLOYER, text) or len(text) > _LONGEST_REPOSITORY:
+        raise ValueError("expected a user as in ada, or a team as in acme/operators, without @")
+    return text
+
+
+def _pointer(text: str) -> str:
+    if not re.fullmatch(POINTER, text):
+        raise ValueError('expected a JSON pointer, as in /spec/replicas ("~1" stands for "/" in a name, "~0" for "~")')
+    return text
+
+
 def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("expected a text of one line")
@@ -103,5 +118,15 @@ ServiceAccount = Annotated[
     str, AfterValidator(_service_account), WithJsonSchema({"type": "string", "pattern": f"^{_SERVICE_ACCOUNT}$"})
 ]
 """Namespace and name with a slash between them."""
+
+Deployer = Annotated[
+    str,
+    AfterValidator(_deployer),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DEPLOYER}$", "maxLength": _LONGEST_REPOSITORY}),
+]
+"""A user, or with slashes in it a team (GitHub) or subgroup (GitLab)."""
+
+Pointer = Annotated[str, AfterValidator(_pointer), WithJsonSchema({"type": "string", "pattern": f"^{POINTER}$"})]
+"""Where something is within a document."""
 
 Text = Annotated[str, AfterValidator(_one_line), WithJsonSchema({"type": "string", "minLength": 1})]

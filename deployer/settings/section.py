@@ -9,9 +9,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, Strict
 
-WEEK = 7 * 24 * 60 * 60
+DAY = 24 * 60 * 60
+WEEK = 7 * DAY
 
 Seconds = Annotated[int, Strict(), Field(ge=1, le=WEEK)]
+Retention = Annotated[int, Strict(), Field(ge=DAY, le=3660 * DAY)]
+"""Seconds that records are kept: at least a day, so that a number of days that was meant for seconds loses nothing."""
 Flag = Annotated[bool, Strict()]
 
 

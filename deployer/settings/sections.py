@@ -12,13 +12,13 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, Strict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from deployer.model import Environment, EnvironmentKey, ForgeKind
+from deployer.model import BranchKey, Environment, EnvironmentKey, ForgeKind
 from deployer.settings.addresses import REPOSITORY, ApiUrl, CloneUrl, HttpUrl
 from deployer.settings.environment import EnvironmentSettings
 from deployer.settings.mistakes import suggestion
 from deployer.settings.names import Branch, Label, RepositoryName, Text
 from deployer.settings.secret import FileSecret, KubeconfigFile, Secret, SigningSecret
-from deployer.settings.section import Flag, Origin, Section
+from deployer.settings.section import DAY, Flag, Origin, Retention, Seconds, Section
 
 ABSENT = "absent"
 """Type of the error for a key that is missing only because of what else is there."""
@@ -49,12 +49,22 @@ def _default_clone_url(validated: dict[str, Any]) -> str:
     return f"{site}/{REPOSITORY}.git"
 
 
+def _only_with_webhooks(value: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
+    if value and info.data.get("webhooks") is False:
+        raise ValueError("only with webhooks, and there is webhooks: false")
+    return value
+
+
 class ForgeSettings(Section):
     """A Git host that sends webhooks and gets statuses."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [{"required": ["webhook_secrets"]}, {"required": ["signing_secrets"]}],
+            "anyOf": [
+                {"required": ["webhook_secrets"]},
+                {"required": ["signing_secrets"]},
+                {"required": ["webhooks"], "properties": {"webhooks": {"const": False}}},
+            ],
             "not": {"required": ["token", "app"]},
         }
     )
@@ -65,6 +75,8 @@ class ForgeSettings(Section):
     """Address of the API. Default: https://api.github.com or https://gitlab.com. GitHub Enterprise: ends in /api/v3."""
     clone_url: CloneUrl = Field(default_factory=_default_clone_url)
     """What git fetches from, with {repository} for the full name. Default: over https from the host of the API."""
+    webhooks: Flag = True
+    """Whether it sends webhooks. Without them it has no secrets, and only the sweep finds what was merged."""
     signing_secrets: tuple[SigningSecret, ...] = ()
     """GitLab only: signing tokens of the webhook, which start with whsec_. Several while one is being rotated."""
     webhook_secrets: tuple[Secret, ...] = Field(default=(), validate_default=True)
@@ -73,21 +85,29 @@ class ForgeSettings(Section):
     """Token to fetch with and to post statuses with."""
     app: AppSettings | None = None
     """GitHub only: an App in the place of a token."""
+    deployments: Flag = True
+    """Record each deployment as a deployment of the forge, which shows on the forge what runs where."""
+
+    @property
+    def app_id(self) -> int | None:
+        """Which GitHub App we are, if we are one."""
+        return self.app.id if self.app else None
 
     @field_validator("signing_secrets")
     @classmethod
     def _signed_by_gitlab(cls, value: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
         if value and info.data.get("kind") is ForgeKind.GITHUB:
             raise ValueError("only for kind gitlab; a GitHub webhook has webhook_secrets")
-        return value
+        return _only_with_webhooks(value, info)
 
     @field_validator("webhook_secrets")
     @classmethod
     def _has_a_secret(cls, value: tuple[Secret, ...], info: ValidationInfo) -> tuple[Secret, ...]:
         # Only for a file: a forge that only posts, made in code, needs no secret.
-        if isinstance(info.context, Origin) and not value and info.data.get("signing_secrets") == ():
+        unproven = not value and info.data.get("signing_secrets") == () and info.data.get("webhooks") is True
+        if unproven and isinstance(info.context, Origin):
             raise PydanticCustomError(ABSENT, "no secret; without one, no webhook could be told from a forged one")
-        return value
+        return _only_with_webhooks(value, info)
 
     @field_validator("app")
     @classmethod
@@ -146,6 +166,10 @@ class RepositorySettings(Section):
     """Name of one of the forges."""
     branch: Branch = "main"
     """The branch whose merges are deployed."""
+    previews: Flag = True
+    """Show on each pull or merge request to this branch what merging it would change."""
+    preview_forks: Flag = False
+    """Render requests from forks, too: input of people who may not write here, on a machine with credentials."""
     environments: Annotated[dict[Label, EnvironmentSettings], Field(min_length=1)]
     """Environments by name; the name is shown on the commit as deploy/NAME."""
 
@@ -166,11 +190,16 @@ class RepositorySettings(Section):
             rollout_timeout=settings.rollout_timeout,
             drift=settings.drift,
             drift_interval=settings.drift_interval,
+            drift_ignore=settings.drift_rules,
             prune=settings.prune_policy,
             allow=settings.allowed,
             service_account=settings.service_account,
             allow_remote=settings.allow_remote,
             helm=settings.helm,
+            require_preview_match=settings.require_preview_match,
+            environment_url=settings.environment_url or "",
+            production=settings.production,
+            deployers=settings.deployers or (),
         )
 
 
@@ -185,6 +214,10 @@ class Settings(Section):
     """Kubernetes clusters by name."""
     api_tokens: tuple[Secret, ...] = ()
     """Tokens that open /api. Without one, /api answers 403."""
+    audit_retention: Retention = 90 * DAY
+    """Seconds that rows of the audit are kept, at least a day. By default 90 days, as long as deployments."""
+    sweep_interval: Seconds = 180
+    """Seconds from one look at each branch to the next, for merges whose webhook never came."""
     repositories: tuple[RepositorySettings, ...]
     """What is deployed. A repository may be here several times, once for each of its branches."""
 
@@ -192,6 +225,26 @@ class Settings(Section):
     def environments(self) -> tuple[Environment, ...]:
         """Every environment of every repository, in the order of the file."""
         return tuple(entry.environment(name) for entry in self.repositories for name in entry.environments)
+
+    @cached_property
+    def branches(self) -> tuple[BranchKey, ...]:
+        """Every branch that is deployed, in the order of the file."""
+        return tuple(dict.fromkeys(environment.branch_key for environment in self.environments))
+
+    def lanes(self, key: EnvironmentKey) -> tuple[str, ...]:
+        """What an environment shares with others: its repository and its cluster, where there are several of them."""
+        return self._lanes.get(key, ())
+
+    @cached_property
+    def _lanes(self) -> dict[EnvironmentKey, tuple[str, ...]]:
+        pairs = {
+            each.key: (f"repository {each.key.forge}/{each.key.repository}", f"cluster {each.cluster}")
+            for each in self.environments
+        }
+        repositories, clusters = (len(set(names)) > 1 for names in zip(*pairs.values(), strict=True))
+        return {
+            key: (*(pair[:1] if repositories else ()), *(pair[1:] if clusters else ())) for key, pair in pairs.items()
+        }
 
     def environment(self, key: EnvironmentKey) -> Environment:
         """Give the environment that `key` names.

@@ -65,10 +65,26 @@ class Bare:
 
     def fetch(self, branch: str) -> str:
         """Fetch `branch` and return its tip. Raises as `Mirror.fetch` does."""
-        with self._locked():
+        with self.locked():
             tip = self._fetch_or_repair(branch)
         self._branches.add(branch)
         return tip
+
+    def fetch_aside(self, ref: str, *, into: str) -> str:
+        """Fetch one ref that is no branch into a private one, and return the commit that it is at.
+
+        Nothing is repaired: `fetch` a branch first, which does that.
+
+        Raises:
+            Permanent: the credentials were refused.
+            Temporary: it is not there (yet), or the remote could not be reached.
+        """
+        with self.locked():
+            try:
+                self._fetch_ref(ref, into)
+            except ProgramFailed as error:
+                raise self._remote.failure(f"fetching {ref} of {self._remote.address}", error) from error
+            return self._fetched()
 
     def git(self, *command: str, stdin: bytes = b"", most: int = LARGEST_ANSWER) -> Completed:
         """Run one git command here, once. Raises ProgramFailed."""
@@ -93,7 +109,7 @@ class Bare:
         most = max(most, LARGEST_ANSWER)
         if answer := self._try(*command, stdin=stdin, most=most, sound=sound):
             return answer
-        with self._locked():
+        with self.locked():
             for repair in (self._leave, self._fetch_again, self._start_over):
                 repair()
                 if answer := self._try(*command, stdin=stdin, most=most, sound=sound):
@@ -148,7 +164,7 @@ class Bare:
         self._fetch_again()
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Hold the lock across processes. It lies beside the repository, which may be removed meanwhile."""
         doing = f"locking and writing the mirror of {self._remote.address}"
         lock = filelock.FileLock(f"{self._folder}.lock", timeout=self._remote.seconds)
@@ -196,9 +212,12 @@ class Bare:
 
     def _fetch(self, branch: str) -> Completed:
         ref = f"refs/heads/{branch}"
+        return self._fetch_ref(ref, ref)
+
+    def _fetch_ref(self, ref: str, into: str) -> Completed:
         return self.git(
             "fetch", "--quiet", "--no-tags", "--no-recurse-submodules",
-            "--end-of-options", self._remote.address.url, f"+{ref}:{ref}",
+            "--end-of-options", self._remote.address.url, f"+{ref}:{into}",
             most=LARGEST_PACK,
         )  # fmt: skip
 

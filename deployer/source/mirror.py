@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from deployer import process
 from deployer.model import Failure, Permanent, Stage, Temporary
 from deployer.source.bare import Bare
 from deployer.source.git import Credential, check_branch, check_commit, parse_address
+from deployer.source.merging import Merging
 from deployer.source.objects import NOT_YET, Objects
 from deployer.source.remote import Remote, remote_tip
 from deployer.source.snapshot import Snapshot
@@ -55,6 +55,11 @@ class Mirror:
     def beside(self, name: str) -> Path:
         """A file beside the mirror, for what can be found out from it again."""
         return self._folder.with_suffix(f".{name}")
+
+    @property
+    def merging(self) -> Merging:
+        """What open requests would make of a branch. None of it becomes deployable by that."""
+        return Merging(self._bare, self._url)
 
     def fetch(self, branch: str) -> str:
         """Bring `branch` up to date, forced pushes included, and return the commit that it is at.
@@ -124,19 +129,6 @@ class Mirror:
         if not any(commit in pair for pair in self._verified):
             self._objects.require(commit)
         return self._objects.snapshot(commit)
-
-    def blobs(self, hashes: Iterable[str], *, most: int = 64 * process.MIB) -> dict[str, bytes]:
-        """The contents of files by their hashes, which a snapshot named. Runs git once, or not at all for no hashes.
-
-        Args:
-            hashes: in any order.
-            most: bytes of all together.
-
-        Raises:
-            Permanent: one is no file, or they are larger.
-            Temporary: the mirror is broken and cannot be repaired now.
-        """
-        return self._objects.blobs(hashes, most=most)
 
     def texts(self, hashes: Iterable[str], *, largest: int) -> dict[str, bytes]:
         """The contents of files by their hashes, without those that have more than `largest` bytes.
@@ -212,6 +204,30 @@ class Mirror:
         if newer == older or not self.contains(newer, older):
             return False
         return self.contains(self.fetch(branch), newer)
+
+    def lost(self, branch: str, commits: Iterable[str]) -> frozenset[str]:
+        """Those of `commits` that a forced push took off `branch`: it does not contain them, as last fetched.
+
+        What is not here is fetched first. Runs git three times, however many commits, unless there are such.
+
+        Raises:
+            Permanent, Temporary: as `contains` and `fetch`.
+        """
+        asked = sorted(set(commits))
+        for commit in asked:
+            check_commit(commit)
+        if not asked:
+            return frozenset()
+        found = self._bare.objects(*asked)
+        if None in found:
+            self.fetch(branch)
+            found = self._bare.objects(*asked)
+        here = [commit for commit, known in zip(asked, found, strict=True) if known]
+        tip = self.tip(branch)
+        beyond = "\n".join([*here, f"^{tip}"]).encode()
+        if here and not self._bare.read("rev-list", "--max-count=1", "--stdin", stdin=beyond).stdout:
+            return frozenset(asked) - set(here)
+        return frozenset(commit for commit in asked if not self.contains(tip, commit))
 
     def commit_title(self, commit: str) -> str:
         """The first line of a commit's message, at most 200 characters.

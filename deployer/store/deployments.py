@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 
 from redis import Redis
 
-from deployer.model import Deployment, EnvironmentKey, ObjectResult, StageRecord, State
-from deployer.store import audit, environments, names, scripts
+from deployer.model import Deployment, EnvironmentKey, ObjectResult, StageRecord, State, Trigger
+from deployer.store import environments, names, rows, scripts
 from deployer.store.codec import (
     read_deployment,
     read_result,
@@ -41,7 +41,6 @@ class Deployments:
         self._queue = redis.register_script(scripts.QUEUE)
         self._advance = redis.register_script(scripts.ADVANCE)
         self._finish = redis.register_script(scripts.FINISH)
-        self._reported = redis.register_script(scripts.REPORTED)
 
     def queue(self, deployment: Deployment, *, anew: bool = False, note: str | None = None) -> Deployment:
         """Put a new deployment into its environment's queue; one that has ended already is only put on record.
@@ -54,36 +53,47 @@ class Deployments:
         Returns:
             The same deployment; or the one of the same commit that has no final state yet, which it joins.
         """
-        key, commit = str(deployment.key), deployment.commit
-        row = audit.write_step(deployment, deployment.state, at=deployment.created_at, reason=note)
-        fields: list[str | int] = [row, audit.ROWS_KEPT, *chain.from_iterable(write_deployment(deployment).items())]
-        winner = text(
-            self._queue(
-                keys=[
-                    names.active(key, commit),
-                    names.record(deployment.id),
-                    names.ALL,
-                    names.of_environment(key),
-                    names.queued(key),
-                    names.WAITING,
-                    names.UNREPORTED,
-                    names.latest(key, commit),
-                    audit.STREAM,
-                ],
-                args=[
-                    deployment.id,
-                    deployment.created_at.timestamp(),
-                    key,
-                    names.report(deployment.key, commit),
-                    deployment.state.value if deployment.state.final else "",
-                    State.ROLLING_OUT.value if anew else "",
-                    *fields,
-                ],
-            )
-        )
-        if deployment.finished_at and winner == deployment.id:
+        joined, written = "", 0
+        while not written:
+            answer, written = self._queue_or_join(deployment, joined, anew=anew, note=note)
+            joined = text(answer)
+        if deployment.finished_at and joined == deployment.id:
             self._expire(deployment, deployment.finished_at)
-        return deployment if winner == deployment.id else self.get(winner) or deployment
+        return deployment if joined == deployment.id else self.get(joined) or deployment
+
+    def _queue_or_join(
+        self, deployment: Deployment, joined: str, *, anew: bool, note: str | None
+    ) -> tuple[bytes | str, int]:
+        """Queue a deployment, or have it join `joined`; gives the one that it is now, or is to join, and if it does."""
+        key, commit, at = str(deployment.key), deployment.commit, deployment.created_at
+        queued = rows.write_step(deployment, deployment.state.value, at=at, reason=note)
+        joins = rows.write_step(replace(deployment, id=joined), "joined", at=at, reason=note) if joined else ("", "")
+        answer: tuple[bytes | str, int] = self._queue(
+            keys=[
+                names.active(key, commit),
+                names.record(deployment.id),
+                names.ALL,
+                names.of_environment(key),
+                names.queued(key),
+                names.WAITING,
+                names.UNREPORTED,
+                "" if deployment.trigger is Trigger.DRIFT else names.latest(key, commit),  # what drifted has its own
+                *rows.KEYS,
+            ],
+            args=[
+                deployment.id,
+                at.timestamp(),
+                key,
+                names.report(deployment.key, commit),
+                deployment.state.value if deployment.state.final else "",
+                State.ROLLING_OUT.value if anew else "",
+                *queued,
+                joined,
+                *joins,
+                *chain.from_iterable(write_deployment(deployment).items()),
+            ],
+        )
+        return answer
 
     def get(self, deployment_id: str) -> Deployment | None:
         """A deployment by its id, or None."""
@@ -115,18 +125,31 @@ class Deployments:
         """An environment's queue is to be looked at again at that time."""
         self._redis.zadd(names.WAITING, {str(key): due.timestamp()}, xx=True)
 
-    def advance(self, deployment: Deployment, state: State, summary: str, *, lease: Lease | None = None) -> Deployment:
+    def advance(
+        self,
+        deployment: Deployment,
+        state: State,
+        summary: str,
+        *,
+        lease: Lease | None = None,
+        at: datetime | None = None,
+    ) -> Deployment:
         """Write what a deployment is doing now (not its end).
 
         One that has ended stays as it is, and so does one whose lease is somebody else's by now.
         """
-        keys = [names.record(deployment.id), lease.key if lease else ""]
-        self._advance(keys=keys, args=[str(lease.token) if lease else "", state.value, summary])
+        keys = [names.record(deployment.id), lease.key if lease else "", *rows.KEYS]
+        row = rows.write_step(deployment, state.value, at=at or datetime.now(UTC), reason=summary)
+        self._advance(keys=keys, args=[str(lease.token) if lease else "", state.value, summary, *row])
         return replace(deployment, state=state, summary=summary)
 
     def reads(self, deployment: Deployment, fingerprint: str) -> None:
         """Write down what a deployment is made from; it is its environment's when it succeeds."""
         self._redis.hset(names.record(deployment.id), "reads", fingerprint)
+
+    def rendered(self, deployment: Deployment, digest: str) -> None:
+        """Write down the digest of the manifests that a deployment brings; the audit has it when it ends."""
+        self._redis.hset(names.record(deployment.id), "digest", digest)
 
     def begun(self, deployment: Deployment) -> int:
         """Count one more beginning of a deployment and return the count since it last ended or was postponed."""
@@ -151,7 +174,8 @@ class Deployments:
         Returns:
             Whether it was written. Not if the deployment has ended already, or the lease is somebody else's by now.
         """
-        key = str(deployment.key)
+        key, digest = str(deployment.key), self._redis.hget(names.record(deployment.id), "digest")
+        row = rows.write_step(deployment, state.value, at=at, reason=summary, digest=text(digest) if digest else None)
         ended = self._finish(
             keys=[
                 names.record(deployment.id),
@@ -161,7 +185,7 @@ class Deployments:
                 names.UNREPORTED,
                 environments.name(deployment.key),
                 names.WAITING,
-                audit.STREAM,
+                *rows.KEYS,
             ],
             args=[
                 str(lease.token) if lease else "",
@@ -173,8 +197,7 @@ class Deployments:
                 names.report(deployment.key, deployment.commit),
                 deployment.commit if state is State.SUCCEEDED else "",
                 key,
-                audit.write_step(deployment, state, at=at, reason=summary),
-                audit.ROWS_KEPT,
+                *row,
                 deployment.superseded_by or "",
             ],
         )
@@ -227,31 +250,6 @@ class Deployments:
         """What happened to each object, in the order of applying."""
         written = self._redis.get(names.objects(deployment_id))
         return tuple(read_result(value) for value in json.loads(written)) if written else ()
-
-    def unreported(self, *, before: datetime) -> tuple[tuple[EnvironmentKey, str], ...]:
-        """Environment and commit of each status that was due at its forge before a time."""
-        members = self._redis.zrangebyscore(names.UNREPORTED, "-inf", before.timestamp())
-        pairs = (text(member).rpartition("@") for member in members)
-        return tuple((EnvironmentKey.parse(key), commit) for key, _, commit in pairs)
-
-    def postpone_report(self, key: EnvironmentKey, commit: str, *, due: datetime) -> None:
-        """The forge is to be told the state of a commit in an environment at that time."""
-        self._redis.zadd(names.UNREPORTED, {names.report(key, commit): due.timestamp()}, xx=True)
-
-    def report_attempt(self, deployment: Deployment) -> int:
-        """Count one more attempt at telling the forge and return the count."""
-        return int(self._redis.hincrby(names.record(deployment.id), "report_attempts", 1))
-
-    def reported(self, deployment: Deployment) -> None:
-        """The forge knows this state and summary. If they have changed since, a report is still owed;
-        of a rollout that stands differently by now, by the look that saw it."""
-        report = names.report(deployment.key, deployment.commit)
-        told = [deployment.state.value, deployment.summary, report, State.ROLLING_OUT.value]
-        self._reported(keys=[names.record(deployment.id), names.UNREPORTED], args=told)
-
-    def forget_report(self, key: EnvironmentKey, commit: str) -> None:
-        """There is nobody any more whom the state of a commit could be told."""
-        self._redis.zrem(names.UNREPORTED, names.report(key, commit))
 
     def _several(self, ids: Iterable[object]) -> tuple[Deployment, ...]:
         with self._redis.pipeline(transaction=False) as pipe:

@@ -55,7 +55,7 @@ class Lease:
     @property
     def key(self) -> str:
         """Where Redis holds the token of whoever has the lease."""
-        return _key(self.name)
+        return name_of(self.name)
 
     def check(self) -> None:
         """Raise LeaseLost unless the lease is still held by this holder. Call it before each write.
@@ -100,7 +100,7 @@ class Leases:
     def hold(self, name: str) -> Iterator[Lease | None]:
         """Hold the lease `name`, renewed in the background until the block ends; None when somebody else has it."""
         ends = self._ends()
-        token = int(self._take(keys=[_key(name), f"deployer:fence:{name}"], args=[self._milliseconds]))
+        token = int(self._take(keys=[name_of(name), f"deployer:fence:{name}"], args=[self._milliseconds]))
         if not token:
             yield None
             return
@@ -113,15 +113,15 @@ class Leases:
         finally:
             done.set()
             renewal.join()
-            self._release(keys=[_key(name)], args=[token])
+            self._release(keys=[name_of(name)], args=[token])
 
     def holds(self, lease: Lease) -> bool:
         """Whether this very lease is still held."""
-        return bool(self._redis.get(_key(lease.name)) == str(lease.token).encode())
+        return bool(self._redis.get(name_of(lease.name)) == str(lease.token).encode())
 
     def held(self, name: str) -> bool:
         """Whether anybody holds the lease `name`."""
-        return bool(self._redis.exists(_key(name)))
+        return bool(self._redis.exists(name_of(name)))
 
     def _ends(self) -> float:
         """When a lease ends that is taken or renewed from now on; counted from before Redis is asked."""
@@ -131,12 +131,13 @@ class Leases:
         while not done.wait(self._milliseconds / 3000):
             try:
                 ends = self._ends()
-                if not self._renew(keys=[_key(lease.name)], args=[lease.token, self._milliseconds]):
+                if not self._renew(keys=[name_of(lease.name)], args=[lease.token, self._milliseconds]):
                     return
                 lease.ends = ends
             except RedisError:
                 continue  # the next turn tries again; `check` tells the holder if that was too late
 
 
-def _key(name: str) -> str:
+def name_of(name: str) -> str:
+    """What a lease is called in Redis."""
     return f"deployer:lease:{name}"

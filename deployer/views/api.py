@@ -33,10 +33,11 @@ def authorize() -> ResponseReturnValue | None:
 def environments() -> ResponseReturnValue:
     """Every environment, and what it runs."""
     here = context(current_app)
+    checks = here.store.drift.several([environment.key for environment in here.settings.environments])
     return {
         "environments": [
-            shapes.environment(environment, here.store.environments.get(environment.key))
-            for environment in here.settings.environments
+            shapes.environment(environment, here.store.environments.get(environment.key), checked)
+            for environment, checked in zip(here.settings.environments, checks, strict=True)
         ]
     }
 

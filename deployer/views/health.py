@@ -34,7 +34,13 @@ def metrics() -> ResponseReturnValue:
     """Prometheus text."""
     here = context(current_app)
     try:
-        text = exposition(here.store.counters.all(), here.queues.depths())
+        environments = here.settings.environments
+        checks = here.store.drift.several([each.key for each in environments])
+        looks = [
+            (each.key, checked.of(here.store.environments.get(each.key).deployed))
+            for each, checked in zip(environments, checks, strict=True)
+        ]
+        text = exposition(here.store.counters.all(), here.queues.depths(), looks)
     except RedisError:
         return {"status": "redis does not answer"}, 503
     return Response(text, content_type=CONTENT_TYPE_LATEST)

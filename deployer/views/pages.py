@@ -17,6 +17,16 @@ HEADERS = {
 }
 
 
+@blueprint.get("/previews/<page_id>")
+def preview(page_id: str) -> ResponseReturnValue:
+    """Everything that merging a request would change, also what does not fit into a comment."""
+    found = context(current_app).store.previews.page(page_id)
+    if found is None:
+        abort(404)
+    title, content = found
+    return render_template("preview.html", title=title, content=content), HEADERS
+
+
 @blueprint.get("/deployments/<deployment_id>")
 def deployment(deployment_id: str) -> ResponseReturnValue:
     """What happened, stage by stage and object by object."""

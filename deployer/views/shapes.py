@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from deployer.model import JSON, Deployment, Environment, ObjectResult, StageRecord
+from deployer.forges import drift_words
+from deployer.holding import Checked
+from deployer.model import JSON, Author, Deployment, Environment, FieldDrift, ObjectDrift, ObjectResult, StageRecord
 from deployer.store.environments import EnvironmentState
 
 
@@ -55,9 +56,42 @@ def result(found: ObjectResult) -> dict[str, JSON]:
     }
 
 
-def environment(found: Environment, state: EnvironmentState) -> dict[str, JSON]:
-    """An environment and what it runs. Drift is not looked for yet, and says so."""
-    drift: Mapping[str, JSON] = {"state": "unchecked", "objects": [], "checked_at": None}
+def drift(state: EnvironmentState, last: Checked) -> dict[str, JSON]:
+    """In what an environment differs from what it runs, by the last look at it."""
+    checked = last.of(state.deployed)
+    return {
+        "state": checked.state.value,
+        "objects": [drifted(each) for each in checked.objects],
+        "checked_at": time(checked.checked_at),
+    }
+
+
+def drifted(found: ObjectDrift) -> dict[str, JSON]:
+    """One object that is not as git wants it. Of what is hidden there are no values."""
+    return {
+        "api_version": found.ref.api_version,
+        "kind": found.ref.kind,
+        "namespace": found.ref.namespace,
+        "name": found.ref.name,
+        "drift": found.kind.value,
+        "fields": [drifted_field(each) for each in found.fields],
+        "note": found.note,
+        **_author(found.author),
+    }
+
+
+def drifted_field(each: FieldDrift) -> dict[str, JSON]:
+    """One field of such an object."""
+    values: dict[str, JSON] = {"git": None, "live": None} if each.hidden else {"git": each.git, "live": each.live}
+    return {"path": each.path, **values, "hidden": each.hidden, **_author(each.author)}
+
+
+def _author(found: Author | None) -> dict[str, JSON]:
+    return {"manager": found.manager if found else None, "at": time(found.at) if found else None}
+
+
+def environment(found: Environment, state: EnvironmentState, checked: Checked) -> dict[str, JSON]:
+    """An environment, what it runs, and in what the cluster differs from that."""
     return {
         "forge": found.key.forge,
         "repository": found.key.repository,
@@ -68,5 +102,7 @@ def environment(found: Environment, state: EnvironmentState) -> dict[str, JSON]:
         "desired": state.desired,
         "deployed": state.deployed,
         "deployment": state.deployment,
-        "drift": dict(drift),
+        "drift": drift(state, checked),
+        "drift_policy": found.drift.value,
+        "drift_summary": drift_words.said(checked.of(state.deployed)),
     }

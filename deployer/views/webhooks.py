@@ -10,7 +10,8 @@ from flask import Blueprint, current_app, request
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
-from deployer.model import Delivery, Ignored, Merge
+from deployer.asking import about, wish
+from deployer.model import Command, Delivery, Ignored, Merge, PullRequestEvent, Rerun
 from deployer.planning import concerned
 from deployer.request_buffer import BODY_LIMIT
 from deployer.settings import ForgeSettings, SecretUnavailable
@@ -29,8 +30,8 @@ def webhook(forge: str) -> ResponseReturnValue:
     """Take in one delivery."""
     here = context(current_app)
     settings = here.settings.forges.get(forge)
-    if settings is None:
-        return _answer(HTTPStatus.NOT_FOUND, "error", f"no forge named {forge!r} in the settings")
+    if settings is None or not settings.webhooks:
+        return _answer(HTTPStatus.NOT_FOUND, "error", f"no forge named {forge!r} with webhooks in the settings")
     try:
         body = _body()
     except Exception:  # whatever the server makes of chunks that are none; nothing of it is trusted yet
@@ -76,21 +77,36 @@ def _refuse(here: Context, forge: str, refused: Refused) -> ResponseReturnValue:
 
 def _take(here: Context, forge: str, received: Received, body: bytes) -> ResponseReturnValue:
     event = received.event
-    if isinstance(event, Merge):
-        environments = concerned(event, forge=forge, environments=here.settings.environments)
-        event = environments if isinstance(environments, Ignored) else event
     now = datetime.now(UTC)
     delivery = Delivery(forge, received.delivery_id, received.kept_headers, body, now, received.sender)
     if isinstance(event, Ignored):
         return _ignore(here, delivery, event)
-    return _accept(here, delivery, event)
+    settings = here.settings
+    found = concerned(event, forge=forge, environments=settings.environments, app_id=settings.forges[forge].app_id)
+    return _ignore(here, delivery, found) if isinstance(found, Ignored) else _accept(here, delivery, event)
 
 
-def _accept(here: Context, delivery: Delivery, merge: Merge) -> ResponseReturnValue:
-    known = {"repository": merge.repository, "commit": merge.commit, "actor": merge.actor}
-    if here.store.arrivals.take(delivery, owed=True, what="accepted", **known):
+def _accept(
+    here: Context, delivery: Delivery, event: Merge | PullRequestEvent | Rerun | Command
+) -> ResponseReturnValue:
+    """Record what is to be done, and have it done. What the sender may ask for is found out then, not now."""
+    if here.store.arrivals.take(delivery, owed=True, what="accepted", **_known(event)):
         here.queues.plan()  # the worker's log begins where this ends; the audit has both
-    return _answer(HTTPStatus.ACCEPTED, "accepted", f"{merge.commit[:12]} is now the tip of {merge.branch}")
+    return _answer(HTTPStatus.ACCEPTED, "accepted", about(event))
+
+
+def _known(event: Merge | PullRequestEvent | Rerun | Command) -> dict[str, str | None]:
+    """What the audit says of an event."""
+    known = {"repository": event.repository, "actor": event.actor}
+    match event:
+        case Merge():
+            return known | {"commit": event.commit}
+        case PullRequestEvent():
+            return known | {"commit": event.head, "request": str(event.number)}
+        case Rerun():
+            return known | {"commit": event.commit, "asked": wish(event)}
+        case Command():
+            return known | {"request": str(event.number), "asked": wish(event)}
 
 
 def _ignore(here: Context, delivery: Delivery, ignored: Ignored) -> ResponseReturnValue:

@@ -196,7 +196,7 @@ class Deployer:
         """As `deployer deploy` does."""
         intake = Intake(self.given.store, self.given.queues, self.given.clock)
         intake.accept(Wanted(key(name), commit, Trigger.MANUAL))
-        self.given.queues.deploy(key(name))
+        self.given.queues.deploy()
 
     def hold_in_every_stage(self) -> dict[str, str]:
         """Have a new commit in each repository, and each deployment held in its stage; gives the commits."""

@@ -13,13 +13,14 @@ from functools import partial
 
 from deployer import store
 from deployer.store.leases import Leases
-from jobs import clock, merge, sweep
+from jobs import clock, lanes, merge, sweep
 
 LEASE_SECONDS = 1.5
 
 if __name__ == "__main__":
     setattr(store, "Leases", partial(Leases, seconds=LEASE_SECONDS))  # noqa: B010 - not one of its public names
     merge.CLAIM = timedelta(seconds=LEASE_SECONDS)
+    lanes.CLAIM = timedelta(seconds=LEASE_SECONDS)
     sweep.PATIENCE = timedelta(seconds=1)
     setattr(clock, "SWEEP_SECONDS", 0.5)  # noqa: B010 - a fraction, for once
     module, *arguments = sys.argv[1:]

@@ -27,6 +27,8 @@ ERRAND = Errand("GitHub", "posting", Stage.REPORT, {403: "give it more"}, secret
         (429, {"retry-after": "17"}, "", 17),
         (403, {"retry-after": "17"}, "You have exceeded a secondary rate limit", 17),
         (403, {}, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.", 60),
+        (403, {}, "You have triggered an abuse detection mechanism.", 60),
+        (422, {}, "Validation Failed: was submitted too quickly", 60),
         (403, {"x-ratelimit-remaining": "12", "x-ratelimit-reset": str(NOW + 1800)}, "a secondary rate limit", 60),
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW + 99:.0f}"}, "API rate limit exceeded", 100),
         (429, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{NOW + 99}"}, "", 100),

@@ -21,6 +21,7 @@ from deployer.model import (
     StatusState,
     Trigger,
 )
+from tests.examples import environment
 
 COMMIT = "4f" * 20
 PAGE = "https://deployer.example.com/deployments/1"
@@ -208,3 +209,22 @@ def test_what_stays_where_the_environment_was_is_told_with_the_commands_that_del
     )
     assert "kubectl --namespace shop get configmap deployer.staging.acme-shop" in told
     assert "--selector applyset.kubernetes.io/part-of=applyset-x-v1" in report.clean_up(place)
+
+
+def test_a_status_is_on_the_branch_of_its_environment() -> None:
+    assert report.commit_status(deployment(), page=PAGE, branch="main").branch == "main"
+    assert report.commit_status(deployment(), page=PAGE).branch is None
+
+
+def test_the_end_is_said_when_there_is_no_room_any_more_for_what_is_on_its_way() -> None:
+    pending = report.commit_status(deployment(State.QUEUED), page=PAGE)
+    final = report.commit_status(deployment(), page=PAGE)
+    worth = [[report.worth_saying(each, said=said) for each in (pending, final)] for said in (0, 500, 950)]
+    assert worth == [[True, True], [False, True], [False, False]]
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_the_forges_own_deployment_ends_with_ours(state: State) -> None:
+    recorded = report.forge_deployment(deployment(state), environment=environment(), page=PAGE)
+    assert recorded.state.final is state.final
+    assert (recorded.branch, recorded.environment, recorded.external_id) == ("main", "staging", "1")

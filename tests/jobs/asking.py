@@ -19,6 +19,7 @@ LEVELS = {"read": 20, "write": 30, "admin": 50}
 NUMBERS = {name: number for number, name in enumerate(PEOPLE, 1)}
 TEAM = "acme/operators"
 MEMBERS = ("grace",)
+PRESSED = "github_check_run_requested_action"
 
 
 @dataclass
@@ -139,9 +140,7 @@ def comment(text: str, *, by: str = "ada", kind: ForgeKind = ForgeKind.GITHUB) -
     )
 
 
-def button(
-    name: str, commit: str, *, by: str = "ada", recording: str = "github_check_run_requested_action"
-) -> Recorded:
+def button(name: str, commit: str, *, by: str = "ada", recording: str = PRESSED) -> Recorded:
     """A recorded press of a button, or another way to ask for a check again, by somebody else."""
     section = "check_suite" if "suite" in recording else "check_run"
     changes = {

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from deployer.forges.connect import Forge
-from deployer.model import EnvironmentKey, ForgeKind, PullRequest, State, Trigger
+from deployer.model import EnvironmentKey, ForgeKind, PullRequestKey, State, Trigger
 from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.webhooks.comment import read_command
 from jobs.delivery import plan_delivery
-from jobs.resources import Resources
 from tests.examples import PRODUCTION, STAGING, after
 from tests.jobs.asking import TEAM, Host, ask, comment, decisions, host, restrict, send
 from tests.jobs.world import World
@@ -19,32 +15,8 @@ from tests.jobs.world import World
 KINDS = [ForgeKind.GITHUB, ForgeKind.GITLAB]
 
 
-@pytest.fixture(autouse=True)
-def says_as_what_it_was_merged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each request tells the commit that `Host` has for it."""
-    connect = Resources.forge
-
-    def forge(self: Resources, name: str) -> Forge | None:
-        client = connect(self, name)
-        assert client is not None
-        ask_forge = client.pull_request
-
-        def pull_request(repository: str, number: int) -> PullRequest:
-            return replace(ask_forge(repository, number), merge_commit=MERGED.get("as"))
-
-        monkeypatch.setattr(client, "pull_request", pull_request, raising=False)
-        return client
-
-    MERGED.clear()
-    monkeypatch.setattr(Resources, "forge", forge)
-
-
-MERGED: dict[str, str] = {}
-
-
 def merged(there: Host, commit: str) -> None:
-    there.state = "merged"
-    MERGED["as"] = commit
+    there.state, there.merged_as = "merged", commit
 
 
 def queued(world: World) -> list[tuple[EnvironmentKey, str, Trigger, str | None]]:
@@ -168,11 +140,12 @@ def test_an_answer_that_is_lost_is_given_later_and_nothing_is_deployed_twice(wor
     there.down = ("/comments",)
     delivery = send(world, comment("/deploy staging"))
     plan_delivery(world.given, "github", delivery)
+    first = world.latest(STAGING, world.first).id
     world.deploy(STAGING)
     assert world.latest(STAGING, world.first).state in (State.ROLLING_OUT, State.SUCCEEDED)
     there.down = ()
     plan_delivery(world.given, "github", delivery)
-    assert len(world.given.store.deployments.recent()) == 1
+    assert world.latest(STAGING, world.first).id == first
     assert there.signs == ["rocket"]
 
 
@@ -197,7 +170,7 @@ def test_a_request_that_takes_no_comment_is_deployed_without_an_answer(world: Wo
     [
         ("/deploy", "open", "One environment, please"),
         ("/deploy staging production", "open", "One environment, please"),
-        ("/deploy stagign", "open", "no environment `stagign` here. Environments: `staging`, `production`"),
+        ("/deploy stagign", "open", "no environment `stagign` here. Environments: `production`, `staging`"),
         ("/deploy staging", "closed", "closed without a merge"),
         ("/diff staging production", "open", "One environment or none"),
         ("/diff stagign", "open", "no environment `stagign`"),
@@ -209,7 +182,7 @@ def test_a_request_that_takes_no_comment_is_deployed_without_an_answer(world: Wo
 )
 def test_what_makes_no_sense_is_explained(world: World, text: str, state: str, words: str) -> None:
     there = host(world)
-    there.state, MERGED["as"] = state, world.first
+    there.state, there.merged_as = state, world.first
     assert ask(world, comment(text)) == []
     assert (queued(world), there.signs) == ([], ["confused"])
     assert words in there.replies[0]
@@ -229,7 +202,7 @@ def test_help_names_the_commands_and_the_environments(world: World) -> None:
     ask(world, comment("/help"))
     (reply,) = there.replies
     assert all(f"`/{name}" in reply for name in ("deploy", "diff", "replay", "help"))
-    assert reply.endswith("Environments: `staging`, `production` (only for some)")
+    assert reply.endswith("Environments: `production` (only for some), `staging`")
     assert there.signs == ["+1"]
 
 
@@ -250,6 +223,20 @@ def test_a_repository_that_is_gone_is_said(world: World) -> None:
     assert "acme/shop" in there.replies[0]
 
 
+# /diff
+
+
+@pytest.mark.parametrize(("text", "asked"), [("/diff staging", ("staging",)), ("/diff", ("production", "staging"))])
+def test_a_preview_is_asked_for_by_whoever_can_write(world: World, text: str, asked: tuple[str, ...]) -> None:
+    there = host(world)
+    restrict(world, "staging", TEAM)
+    assert ask(world, comment(text)) == []
+    wanted = world.given.store.previews.get(PullRequestKey("github", "acme/shop", 15))
+    assert wanted is not None
+    assert (wanted.asked, wanted.head) == (asked, "e" * 40)
+    assert (there.signs, there.replies) == (["+1"], [])
+
+
 # /replay
 
 
@@ -262,7 +249,7 @@ def test_a_replay_goes_where_the_merge_went(world: World) -> None:
     assert STAGING in ask(world, comment("/replay"))
     again = world.latest(STAGING, world.first)
     assert (again.trigger, again.actor, again.state) == (Trigger.REPLAY, "ada", State.QUEUED)
-    assert [line.split(":")[0] for line in there.replies[0].splitlines()] == ["- `staging`", "- `production`"]
+    assert [line.split(":")[0] for line in there.replies[0].splitlines()] == ["- `production`", "- `staging`"]
 
 
 def test_a_replay_of_an_old_merge_moves_nothing_back_and_says_how_to(world: World) -> None:

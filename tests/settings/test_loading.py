@@ -245,6 +245,15 @@ def test_a_repository_needs_an_environment(complain: Complain, content: Content)
             ".signing_secrets: only for kind gitlab; a GitHub webhook has webhook_secrets",
         ),
         (
+            {"kind": "gitlab", "webhooks": False, "signing_secrets": [{"env": "SIGNING"}]},
+            ".signing_secrets: only with webhooks, and there is webhooks: false",
+        ),
+        (
+            {"kind": "github", "webhooks": False, "webhook_secrets": [{"env": "HOOK"}]},
+            ".webhook_secrets: only with webhooks, and there is webhooks: false",
+        ),
+        ({"kind": "github", "webhooks": "no"}, ".webhooks: expected true or false, found text"),
+        (
             {"kind": "github", "webhook_secrets": [{"env": "HOOK"}], "token": {"env": "TOKEN"}, "app": "APP"},
             ".app: token or app, not both",
         ),
@@ -261,6 +270,20 @@ def test_a_forge_that_cannot_work_stops_the_start(
         forge = forge | {"app": {"id": 1, "private_key": {"env": "TOKEN"}}}
     content["forges"]["other"] = forge
     assert complain(content) == (f"forges.other{mistake}",)
+
+
+def test_a_forge_without_webhooks_needs_no_secret(complain: Complain, content: Content) -> None:
+    content["forges"]["other"] = {"kind": "github", "webhooks": False}
+    assert complain(content) == ()
+
+
+def test_each_branch_is_named_once(settings: Settings, content: Content) -> None:
+    assert settings.sweep_interval == 180
+    two = dict(environment(content)), dict(environment(content))
+    content["repositories"][0]["environments"] = {"staging": two[0], "production": two[1]}
+    content["repositories"].append(content["repositories"][0] | {"branch": "next", "environments": {"next": two[0]}})
+    branches = Settings.model_validate(content).branches
+    assert list(map(str, branches)) == ["github/acme/shop@main", "github/acme/shop@next"]
 
 
 def test_a_misspelt_secret_is_not_reported_as_missing_too(complain: Complain, content: Content) -> None:

@@ -135,6 +135,7 @@ FORGE = st.fixed_dictionaries(
     optional={
         "api_url": st.sampled_from(["https://a", "http://[::1]:3000/", "ftp://a"]),
         "clone_url": st.sampled_from(["git@a:{repository}", "file:///a b/{repository}", "https://a/b"]),
+        "webhooks": st.booleans(),
         "webhook_secrets": st.lists(REFERENCE, max_size=2),
         "token": REFERENCE,
         "app": st.fixed_dictionaries({"id": st.integers(0, 2), "private_key": REFERENCE}),

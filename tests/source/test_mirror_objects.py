@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer import process
-from deployer.model import Permanent, Stage, Temporary
+from deployer.model import Permanent, Temporary
 from deployer.process import Completed
 from deployer.source import objects
 from deployer.source.mirror import Mirror
@@ -138,6 +138,9 @@ def spoil(path: Path) -> None:
     path.write_bytes(b"spoilt")
 
 
+MOST = 1 << 20
+
+
 def empty(path: Path) -> None:
     path.chmod(0o600)
     path.write_bytes(b"")
@@ -150,7 +153,7 @@ def test_a_lost_or_spoilt_file_is_fetched_again(
     commit = mirror.fetch("main")
     hash_ = repositories.tip(shop, "HEAD:b/c")
     damage(bare / "objects" / hash_[:2] / hash_[2:])
-    assert mirror.blobs([hash_]) == {hash_: b"2"}
+    assert mirror.texts([hash_], largest=MOST) == {hash_: b"2"}
     mirror = Mirror(tmp_path / "again.git", repositories.url(shop))
     mirror.fetch("main")
     damage(tmp_path / "again.git" / "objects" / hash_[:2] / hash_[2:])
@@ -164,29 +167,27 @@ def test_files_are_read_together_each_once(mirror: Mirror, shop: Path, runs: lis
     mirror.fetch("main")
     hashes = {name: repositories.tip(shop, f"HEAD:{name}") for name in content}
     runs.clear()
-    found = mirror.blobs([*hashes.values(), hashes["x"]])
+    found = mirror.texts([*hashes.values(), hashes["x"]], largest=MOST)
     assert runs == ["cat-file"]
     assert found == {hashes[name]: text for name, text in content.items()}
 
 
 def test_no_files_need_no_git_and_no_mirror(mirror: Mirror, runs: list[str]) -> None:
-    assert mirror.blobs([]) == {}
+    assert mirror.texts([], largest=MOST) == {}
     assert runs == []
 
 
 @pytest.mark.parametrize("size", [1001, 20 * process.MIB])
-def test_files_that_are_too_large_are_refused_and_the_mirror_stays(
+def test_files_that_are_too_large_are_left_out_and_the_mirror_stays(
     mirror: Mirror, shop: Path, bare: Path, size: int
 ) -> None:
     repositories.commit(shop, {"large": bytes(size)})
     mirror.fetch("main")
     before = bare.stat().st_ino
     hash_ = repositories.tip(shop, "HEAD:large")
-    with pytest.raises(Permanent, match=r"deploy(ed)? from") as caught:
-        mirror.blobs([hash_], most=1000)
-    assert caught.value.stage is Stage.FETCH
+    assert mirror.texts([hash_], largest=1000) == {}
     assert bare.stat().st_ino == before
-    assert len(mirror.blobs([hash_], most=size)[hash_]) == size
+    assert len(mirror.texts([hash_], largest=size)[hash_]) == size
 
 
 def test_a_tree_of_too_many_files_is_refused_and_the_mirror_stays(
@@ -199,13 +200,6 @@ def test_a_tree_of_too_many_files_is_refused_and_the_mirror_stays(
     with pytest.raises(Permanent, match="1000 at most"):
         mirror.snapshot(commit)
     assert bare.stat().st_ino == before
-
-
-@pytest.mark.parametrize("name", ["HEAD", "HEAD:b"])
-def test_only_files_are_read_as_files(mirror: Mirror, shop: Path, name: str) -> None:
-    mirror.fetch("main")
-    with pytest.raises(Permanent, match=r"this is a (commit|tree), not a file"):
-        mirror.blobs([repositories.tip(shop, name)])
 
 
 def test_a_file_that_is_stored_as_something_else_is_refused(

@@ -17,12 +17,12 @@ STATUS = CommitStatus("acme/shop", COMMIT, "deploy/staging", StatusState.PENDING
 def test_an_environment_begins_with_nothing_and_remembers_what_it_runs(store: Store) -> None:
     assert store.environments.get(STAGING) == EnvironmentState()
     store.environments.begin(deployment("a1"))
-    assert store.environments.get(STAGING) == EnvironmentState(COMMIT, None, "a1")
+    assert store.environments.get(STAGING) == EnvironmentState(COMMIT, None, "a1", chosen="a1")
     store.deployments.finish(deployment("a1"), State.SUCCEEDED, "done", at=after(1))
     store.environments.begin(deployment("a2", commit=NEWER))
     store.deployments.finish(deployment("a2", commit=NEWER), State.FAILED, "not done", at=after(2))
     state = store.environments.get(STAGING)
-    assert state == EnvironmentState(NEWER, COMMIT, "a2")
+    assert state == EnvironmentState(NEWER, COMMIT, "a2", chosen="a2")
     assert state.commits == (COMMIT, NEWER)
 
 
@@ -33,7 +33,7 @@ def test_a_worker_whose_lease_is_somebody_elses_begins_nothing(store: Store, red
         redis.set(lease.key, "999")
         with pytest.raises(LeaseLost):
             store.environments.begin(deployment("a1"), lease=lease)
-    assert store.environments.get(STAGING) == EnvironmentState(NEWER, None, "a2")
+    assert store.environments.get(STAGING) == EnvironmentState(NEWER, None, "a2", chosen="a2")
 
 
 def test_only_the_very_same_status_counts_as_posted(store: Store) -> None:

@@ -12,7 +12,6 @@ from redis import Redis
 from deployer.store import Store
 from jobs.queue import Queues
 from tests.control_plane import free_port
-from tests.examples import COMMIT, PRODUCTION, STAGING
 from tests.views.test_webhooks import client_for, send
 
 
@@ -57,15 +56,23 @@ def test_every_family_is_there_before_anything_happened(client: FlaskClient) -> 
     assert {name: family.type for name, family in families.items()} == {
         "deployer_deployments": "counter",
         "deployer_webhooks": "counter",
+        "deployer_webhooks_missed": "counter",
         "deployer_reports_failed": "counter",
         "deployer_queue_jobs": "gauge",
+        "deployer_drift_reverts": "counter",
+        "deployer_drift_objects": "gauge",
+        "deployer_drift_known": "gauge",
+        "deployer_drift_checked_timestamp_seconds": "gauge",
+        "deployer_drift_stopped": "gauge",
     }
     assert all(family.documentation for family in families.values())
     waiting = families["deployer_queue_jobs"]
     assert {sample.labels["queue"]: sample.value for sample in waiting.samples} == {
         "merges": 0,
         "deployments": 0,
+        "looks": 0,
         "reports": 0,
+        "checks": 0,
     }
 
 
@@ -105,8 +112,8 @@ def test_odd_label_values_come_out_as_they_went_in(client: FlaskClient, store: S
 def test_what_waits_in_each_queue_is_shown(client: FlaskClient, redis: Redis) -> None:
     queues = Queues(redis)
     queues.plan()
-    queues.deploy(STAGING)
-    queues.deploy(PRODUCTION)
-    queues.report(STAGING, COMMIT)
+    queues.deploy()
+    queues.deploy()
+    queues.report()
     waiting = metrics(client)["deployer_queue_jobs"]
     assert [value(waiting, queue=name) for name in ("merges", "deployments", "reports")] == [1, 2, 1]

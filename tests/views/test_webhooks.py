@@ -21,7 +21,7 @@ from deployer.settings import load
 from deployer.store import Store
 from jobs.queue import MERGES
 from tests.control_plane import free_port
-from tests.webhooks.deliveries import recorded
+from tests.webhooks.deliveries import Recorded, edit, recorded
 
 SECRET = secrets.token_hex(16)
 TOKEN = secrets.token_hex(16)
@@ -31,6 +31,7 @@ SETTINGS = {
     "forges": {
         "github": {"kind": "github", "webhook_secrets": [{"env": "SECRET"}]},
         "gitlab": {"kind": "gitlab", "webhook_secrets": [{"env": "TOKEN"}]},
+        "polled": {"kind": "github", "webhooks": False},
     },
     "clusters": {"staging": {"in_cluster": True}},
     "repositories": [
@@ -38,9 +39,16 @@ SETTINGS = {
             "name": "acme/shop",
             "forge": "github",
             "environments": {"staging": {"overlay": "staging", "cluster": "staging", "namespace": "shop"}},
-        }
+        },
+        {
+            "name": "acme/web/shop",
+            "forge": "gitlab",
+            "environments": {"staging": {"overlay": "staging", "cluster": "staging", "namespace": "web"}},
+        },
     ],
 }
+WITH_APP: dict[str, Any] = json.loads(json.dumps(SETTINGS))
+WITH_APP["forges"]["github"]["app"] = {"id": 12345, "private_key": {"env": "SECRET"}}
 PUSH = {
     "ref": "refs/heads/main",
     "before": "a" * 40,
@@ -54,9 +62,9 @@ PUSH = {
 }
 
 
-def client_for(redis_url: str, folder: Path) -> FlaskClient:
+def client_for(redis_url: str, folder: Path, *, written: Any = SETTINGS) -> FlaskClient:
     path = folder / "deployer.yaml"
-    path.write_text(yaml.safe_dump(SETTINGS))
+    path.write_text(yaml.safe_dump(written))
     settings = load(path, environ={"SECRET": SECRET, "TOKEN": TOKEN})
     return create_app(settings, redis_url=redis_url).test_client()
 
@@ -64,6 +72,11 @@ def client_for(redis_url: str, folder: Path) -> FlaskClient:
 @pytest.fixture
 def client(redis_url: str, redis: Redis, tmp_path: Path) -> FlaskClient:
     return client_for(redis_url, tmp_path)
+
+
+@pytest.fixture
+def as_app(redis_url: str, redis: Redis, tmp_path: Path) -> FlaskClient:
+    return client_for(redis_url, tmp_path, written=WITH_APP)
 
 
 def signed(body: bytes, *, secret: str = SECRET, **headers: str) -> dict[str, str]:
@@ -115,6 +128,74 @@ def test_what_does_not_concern_us_is_ignored_with_the_reason_and_in_the_audit(
     assert [row.fields["reason"] for row in store.audit.rows()] == [reason]
 
 
+GITHUB_EVENTS = [
+    ("github_pull_request_synchronize", "request 15 was updated"),
+    ("github_pull_request_opened", "request 14 was opened"),
+    ("github_pull_request_reopened", "request 15 was opened"),
+    ("github_pull_request_closed", "request 13 was closed"),
+    ("github_check_run_rerequested", "ada asks for deploy/staging of 298892c2b57a again"),
+    ("github_check_run_requested_action", "ada asks for deploy/staging of 298892c2b57a again"),
+    ("github_check_suite_rerequested", "ada asks for all checks of 298892c2b57a again"),
+    ("github_issue_comment_created", "grace asks for /deploy staging on request 15"),
+]
+GITLAB_EVENTS = [
+    ("gitlab_merge_request_open", "request 15 was opened"),
+    ("gitlab_merge_request_new_commits", "request 15 was updated"),
+    ("gitlab_note_created", "grace asks for /deploy staging on request 15"),
+]
+
+
+def post(client: FlaskClient, delivery: Recorded) -> Any:
+    forge = delivery.kind.value
+    proof = signed(delivery.body) if forge == "github" else {"X-Gitlab-Token": TOKEN}
+    return client.post(f"/webhooks/{forge}", data=delivery.body, headers=proof | delivery.headers)
+
+
+@pytest.mark.parametrize(("name", "reason"), [*GITHUB_EVENTS, *GITLAB_EVENTS])
+def test_what_people_do_at_the_forge_is_recorded_and_owed(
+    client: FlaskClient, redis: Redis, store: Store, name: str, reason: str
+) -> None:
+    delivery = recorded(name)
+    answer = post(client, delivery)
+    assert (answer.status_code, answer.json) == (202, {"result": "accepted", "reason": reason})
+    assert waiting(redis) == 1
+    assert [forge for forge, _ in store.deliveries.owed()] == [delivery.kind.value]
+    (row,) = store.audit.rows()
+    assert (row.what, row.fields["actor"]) == ("accepted", delivery.event().actor)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "reason"),
+    [
+        ("github_pull_request_synchronize", "pull_request.base.ref", "docs", "branch docs deploys nothing"),
+        ("github_check_run_rerequested", "repository.full_name", "acme/other", "repository acme/other is not in"),
+        ("github_check_run_rerequested", "check_run.name", "unit tests", "no check of ours: unit tests"),
+        ("github_check_run_rerequested", "check_run.name", "deploy/stagign", "no check of ours: deploy/stagign"),
+        ("github_check_run_rerequested", "check_run.app.id", 999, "a check of another App"),
+        ("github_check_suite_rerequested", "check_suite.app.id", 999, "a check of another App"),
+        ("github_check_run_requested_action", "requested_action.identifier", "fix", "a button that is none of ours"),
+        ("github_issue_comment_created", "repository.full_name", "acme/other", "repository acme/other is not in"),
+    ],
+)
+def test_what_is_none_of_ours_is_ignored(
+    as_app: FlaskClient, store: Store, *, name: str, path: str, value: Any, reason: str
+) -> None:
+    answer = post(as_app, edit(recorded(name), path, value))
+    assert (answer.status_code, answer.json["result"]) == (200, "ignored")
+    assert answer.json["reason"].startswith(reason)
+    assert store.deliveries.owed() == ()
+
+
+UNHEARD = ["github_issue_comment_edited", "github_issue_comment_by_bot", "gitlab_note_changed", "gitlab_note_by_bot"]
+
+
+@pytest.mark.parametrize("name", UNHEARD)
+def test_comments_that_ask_for_nothing_are_ignored(client: FlaskClient, redis: Redis, name: str) -> None:
+    answer = post(client, recorded(name))
+    assert (answer.status_code, answer.json["result"]) == (200, "ignored")
+    assert waiting(redis) == 0
+
+
 @pytest.mark.parametrize("secret", ["", "wrong", TOKEN])
 def test_a_wrong_signature_leaves_no_trace_but_a_count(
     client: FlaskClient, redis: Redis, store: Store, secret: str
@@ -127,8 +208,11 @@ def test_a_wrong_signature_leaves_no_trace_but_a_count(
     assert store.deliveries.get("github", "72d3162e-cc78-11e3-81ab-4c9367dc0958") is None
 
 
-def test_an_unknown_forge(client: FlaskClient) -> None:
-    assert client.post("/webhooks/gitea", data=b"{}").status_code == 404
+@pytest.mark.parametrize("forge", ["gitea", "polled"])
+def test_a_forge_that_is_unknown_or_sends_no_webhooks(client: FlaskClient, forge: str) -> None:
+    answer = client.post(f"/webhooks/{forge}", data=b"{}")
+    reason = f"no forge named '{forge}' with webhooks in the settings"
+    assert (answer.status_code, answer.json) == (404, {"result": "error", "reason": reason})
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"\xff", b"[" * 200_000, b'{"ref": 1}'])

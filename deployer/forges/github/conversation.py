@@ -90,6 +90,7 @@ def pull_request(api: Api, repository: str, number: int) -> PullRequest:
         title=text(pull, "title", errand),
         open=text(pull, "state", errand) == "open",
         merged=pull.get("merged") is True,
+        merge_commit=text(pull, "merge_commit_sha", errand) if pull.get("merged") is True else None,
         from_fork=_repository(head) != integer(inner(base, "repo", errand), "id", errand),
     )
 

@@ -99,9 +99,16 @@ def pull_request(api: Api, repository: str, number: int) -> PullRequest:
         title=text(merge, "title", errand),
         open=state == "opened",
         merged=state == "merged",
+        merge_commit=_tip(merge) if state == "merged" else None,
         # Null stands for a fork that is gone.
         from_fork=merge.get("source_project_id") != integer(merge, "target_project_id", errand),
     )
+
+
+def _tip(merge: Fields) -> str | None:
+    """The commit that a merge moved the target branch to, as for a delivery (`webhooks/gitlab.py`)."""
+    names = (merge.get(name) for name in ("merge_commit_sha", "squash_commit_sha", "sha"))
+    return next((name for name in names if isinstance(name, str) and name), None)
 
 
 def _ours(api: Api, errand: Errand, path: str, content: Marked) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from flask import Request
@@ -67,6 +68,60 @@ def text(fields: Mapping[str, object], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Invalid(name, "is not a string")
     return value
+
+
+def required(fields: Mapping[str, object], name: str) -> str:
+    """A field that is text and must be there. Raises Invalid."""
+    value = text(fields, name)
+    if value is None:
+        raise Invalid(name, "wasn't supplied.")
+    return value
+
+
+def number(fields: Mapping[str, object], name: str) -> int:
+    """A field that is a whole number and must be there. Raises Invalid."""
+    value = fields.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Invalid(name, "is not an integer.")
+    return value
+
+
+def flag(fields: Mapping[str, object], name: str, *, default: bool) -> bool:
+    """A field that is true or false, or `default` where it is not there. Raises Invalid."""
+    value = fields.get(name, default)
+    if not isinstance(value, bool):
+        raise Invalid(name, "is not a boolean.")
+    return value
+
+
+def moment(fields: Mapping[str, object], name: str) -> datetime | None:
+    """A field that is a time with its zone (ISO 8601), or not there. Raises Invalid."""
+    value = text(fields, name)
+    try:
+        time = datetime.fromisoformat(value) if value is not None else None
+    except ValueError:
+        raise Invalid(name, "is not a valid date-time.") from None
+    if time is not None and time.tzinfo is None:
+        raise Invalid(name, "is not a valid date-time.")
+    return time
+
+
+def inner(fields: Mapping[str, object], name: str) -> Mapping[str, object] | None:
+    """A field that is an object, or not there. Raises Invalid."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise Invalid(name, "is not an object.")
+    return value
+
+
+def rows(fields: Mapping[str, object], name: str) -> tuple[Mapping[str, object], ...] | None:
+    """A field that is a list of objects, or not there. Raises Invalid."""
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise Invalid(name, "is not a list of objects.")
+    return tuple(value)
 
 
 def _at(request: Request, number: int, size: int) -> str:

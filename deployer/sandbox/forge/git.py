@@ -100,7 +100,12 @@ class BareRepository:
         Raises:
             Invalid: a path leaves the repository, or the branch or the author is not one that git takes.
         """
-        lines = [f"commit refs/heads/{checked_branch(branch)}".encode(), b"mark :1", *_signed(author), _data(message)]
+        reference = f"refs/heads/{checked_branch(branch)}"
+        return self.commit_to(reference, changes, message=message, author=author, parent=parent)
+
+    def commit_to(self, reference: str, changes: Changes, *, message: str, author: str, parent: str | None) -> str:
+        """The same for any reference (`refs/…`)."""
+        lines = [f"commit {reference}".encode(), b"mark :1", *_signed(author), _data(message)]
         lines += [f"from {parent}".encode()] if parent else []
         for path, content in changes.items():
             quoted = _quoted(path).encode()

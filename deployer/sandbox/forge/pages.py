@@ -1,7 +1,7 @@
-"""The forge's pages: what is in each repository, what the checks say, and a button that merges for real.
+"""The forge's pages: what is in each repository, what the checks say, and what people say and do about it.
 
-Only reads and merges; everything shown is escaped by the templates, and every form carries a token that other sites
-cannot know.
+Everything shown is escaped by the templates or by `markdown`, and every form carries a token that other sites cannot
+know. Who acts is chosen on the page, because there is nobody here but the people who try it out.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, abort, g, redirect, render_template, request
+from flask import Blueprint, Response, abort, g, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from deployer.model import ForgeKind
+from deployer.sandbox.forge import actions
 from deployer.sandbox.forge.access import FORM_FIELD, form_token, same
+from deployer.sandbox.forge.actions import acting
 from deployer.sandbox.forge.diff import Line, lines
 from deployer.sandbox.forge.git import Commit
-from deployer.sandbox.forge.hosting import VISITOR, Hosting, Terms
-from deployer.sandbox.forge.refusal import NotFound, Refused
+from deployer.sandbox.forge.hosting import Hosting
+from deployer.sandbox.forge.markdown import render
+from deployer.sandbox.forge.people import Role
+from deployer.sandbox.forge.refusal import Forbidden, NotFound, Refused
 from deployer.sandbox.forge.repositories import Repository
-from deployer.sandbox.forge.statuses import Status
+from deployer.sandbox.forge.shown import Check, checks, deployments
 
 _COMMITS_SHOWN = 30
 _DELIVERIES_SHOWN = 8
@@ -29,12 +33,13 @@ _DELIVERIES_SHOWN = 8
 def blueprint(hosting: Hosting) -> Blueprint:
     """The pages over `hosting`."""
     pages = Blueprint("pages", __name__, template_folder="templates")
-    token = secrets.token_urlsafe(24)
-    _guard(pages, token)
+    _guard(pages, secrets.token_urlsafe(24))
+    _share(pages, hosting)
     _show(pages, hosting)
     _show_in_full(pages, hosting)
-    _act(pages, hosting)
+    actions.add(pages, hosting)
     pages.add_app_template_filter(ago)
+    pages.add_app_template_filter(render, "markdown")
     return pages
 
 
@@ -54,7 +59,7 @@ def _guard(pages: Blueprint, token: str) -> None:
             abort(403, "this form did not come from a page of this forge; reload the page and try again")
 
     @pages.context_processor
-    def shared() -> dict[str, object]:
+    def form() -> dict[str, object]:
         return {"form_field": FORM_FIELD, "form_token": token, "nonce": _nonce()}
 
     @pages.after_request
@@ -66,12 +71,19 @@ def _guard(pages: Blueprint, token: str) -> None:
 
     @pages.errorhandler(Refused)
     def refuse(error: Refused) -> ResponseReturnValue:
-        status = 404 if isinstance(error, NotFound) else 409
+        status = 404 if isinstance(error, NotFound) else 403 if isinstance(error, Forbidden) else 409
         return render_template("refused.html", title="Not found" if status == 404 else "Refused", reason=error), status
 
     @pages.errorhandler(HTTPException)
     def fail(error: HTTPException) -> ResponseReturnValue:
         return render_template("refused.html", title=error.name, reason=error.description), error.code or 500
+
+
+def _share(pages: Blueprint, hosting: Hosting) -> None:
+    @pages.context_processor
+    def people() -> dict[str, object]:
+        me = acting(hosting)
+        return {"people": list(hosting.people), "me": me, "may_merge": me.role >= Role.WRITE, "mark": _mark}
 
 
 def _show(pages: Blueprint, hosting: Hosting) -> None:
@@ -87,8 +99,8 @@ def _show(pages: Blueprint, hosting: Hosting) -> None:
             return render_template(
                 "repository.html",
                 repo=repo,
-                mark=_mark(repo),
-                commits=[(one, repo.statuses.latest(one.sha)) for one in history],
+                pulls=[(one, checks(repo, one.head)) for one in repo.open_pull_requests()],
+                commits=[(one, checks(repo, one.sha)) for one in history],
                 deliveries=list(reversed(repo.deliveries.values()))[:_DELIVERIES_SHOWN],
             )
 
@@ -99,39 +111,33 @@ def _show_in_full(pages: Blueprint, hosting: Hosting) -> None:
         repo = hosting.repositories.get(name)
         one = repo.git.show(repo.git.full(sha))
         changed = _changed(repo, one.parents[0] if one.parents else None, one.sha)
-        return render_template("commit.html", repo=repo, commit=one, checks=_checks(repo, one.sha), lines=changed)
+        with repo.lock:
+            return render_template(
+                "commit.html", repo=repo, commit=one, checks=checks(repo, one.sha), lines=changed,
+                runs=repo.checks.latest(one.sha), deployments=deployments(repo, one.sha),
+            )  # fmt: skip
+
+    @pages.get("/<path:name>/runs/<int:number>")
+    def check_run(name: str, number: int) -> str:
+        repo = hosting.repositories.get(name)
+        run = repo.checks.get(number)
+        return render_template("run.html", repo=repo, run=run, commit=repo.git.show(run.commit))
 
     @pages.get("/<path:name>/pull/<int:number>")
     def pull_request(name: str, number: int) -> str:
         repo = hosting.repositories.get(name)
         pull = repo.pull_request(number)
-        landed = _checks(repo, pull.landing.commit) if pull.landing else ()
         changed = _changed(repo, pull.fork_point, pull.head)
-        return render_template("pull.html", repo=repo, mark=_mark(repo), pull=pull, checks=landed, lines=changed)
+        with repo.lock:
+            return render_template(
+                "pull.html", repo=repo, pull=pull, checks=checks(repo, *pull.commits), lines=changed,
+                comments=repo.comments.on(number), deployments=deployments(repo, *pull.commits),
+            )  # fmt: skip
 
 
-def _act(pages: Blueprint, hosting: Hosting) -> None:
-    @pages.post("/<path:name>/pull/<int:number>/merge")
-    def merge(name: str, number: int) -> ResponseReturnValue:
-        repo = hosting.repositories.get(name)
-        hosting.merge(repo, number, Terms(by=VISITOR))
-        return redirect(f"/{repo.name}", code=303)
-
-    @pages.post("/<path:name>/deliveries/<delivery>")
-    def redeliver(name: str, delivery: str) -> ResponseReturnValue:
-        repo = hosting.repositories.get(name)
-        hosting.redeliver(repo, delivery)
-        return redirect(f"/{repo.name}", code=303)
-
-
-def _summary(repo: Repository) -> tuple[Repository, Commit, tuple[Status, ...]]:
+def _summary(repo: Repository) -> tuple[Repository, Commit, tuple[Check, ...]]:
     tip = repo.git.show(repo.git.tip(repo.branch))
-    return repo, tip, _checks(repo, tip.sha)
-
-
-def _checks(repo: Repository, sha: str) -> tuple[Status, ...]:
-    with repo.lock:
-        return repo.statuses.latest(sha)
+    return repo, tip, checks(repo, tip.sha)
 
 
 def _changed(repo: Repository, old: str | None, new: str) -> list[Line]:

@@ -7,8 +7,16 @@ class Refused(Exception):  # noqa: N818 - reads as what happened
     """The forge will not do what was asked; the message says why, for people."""
 
 
+class Unauthenticated(Refused):
+    """Nobody is let in with what was shown."""
+
+
+class Forbidden(Refused):
+    """Whoever asks may not do this."""
+
+
 class NotFound(Refused):
-    """There is no such repository, commit, pull request or delivery."""
+    """There is no such repository, commit, pull request, comment or delivery."""
 
 
 class Invalid(Refused):
@@ -21,11 +29,15 @@ class Invalid(Refused):
 
 
 class TransitionRefused(Refused):
-    """A commit status cannot go from where it is to where it was sent (GitLab)."""
+    """A commit status or a deployment cannot go from where it is to where it was sent (GitLab)."""
+
+
+class Taken(Refused):
+    """It is there already, and can be there only once."""
 
 
 class NotMergeable(Refused):
-    """The pull request is merged already, or its branch does not merge cleanly."""
+    """The pull request is merged or closed already, or its branch does not merge cleanly."""
 
 
 class HeadMoved(Refused):

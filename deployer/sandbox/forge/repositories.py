@@ -1,4 +1,4 @@
-"""What the forge knows of its repositories beside what git keeps: pull requests, statuses, webhooks.
+"""What the forge knows of its repositories beside what git keeps: pull requests, statuses, checks, comments, webhooks.
 
 Holds and finds; deciding and telling the world is up to `hosting`. Nothing is written to disk but the Git repositories.
 """
@@ -14,13 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deployer.model import ForgeKind
+from deployer.sandbox.forge.checks import CheckRuns
+from deployer.sandbox.forge.comments import Comments
+from deployer.sandbox.forge.deployments import Deployments
 from deployer.sandbox.forge.git import BareRepository, MergeMethod
 from deployer.sandbox.forge.refusal import Invalid, NotFound
 from deployer.sandbox.forge.statuses import Statuses
 from deployer.sandbox.forge.webhooks import Delivery, Webhook
 
 _SEGMENT = re.compile(r"(?!.*\.git$)[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_TAKEN = frozenset({"api", "static", "commit", "pull", "deliveries"})
+_TAKEN = frozenset({"api", "static", "commit", "pull", "deliveries", "runs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,25 @@ class PullRequest:
     author: str
     created_at: datetime
     landing: Landing | None = None
+    fork: str | None = None
+    """Full name of the repository that its branch is in, if that is another one."""
+    closed_at: datetime | None = None
+    """When it was given up, if nobody has opened it again."""
 
     @property
     def merged(self) -> bool:
         """Whether it is part of its base already."""
         return self.landing is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether it can still be merged."""
+        return not self.merged and self.closed_at is None
+
+    @property
+    def commits(self) -> tuple[str, ...]:
+        """The commits that checks and deployments of it are about: what came of it, and its head."""
+        return (self.landing.commit, self.head) if self.landing else (self.head,)
 
 
 @dataclass(slots=True)
@@ -70,7 +87,10 @@ class Repository:
     forge_url: str
     git: BareRepository
     created_at: datetime
+    comments: Comments
     statuses: Statuses = field(default_factory=Statuses)
+    checks: CheckRuns = field(default_factory=CheckRuns)
+    deployments: Deployments = field(default_factory=Deployments)
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
     webhooks: list[Webhook] = field(default_factory=list)
     deliveries: dict[str, Delivery] = field(default_factory=dict)
@@ -81,6 +101,11 @@ class Repository:
         """Where git clones it from."""
         return self.git.path.resolve().as_uri()
 
+    @property
+    def owner(self) -> str:
+        """The account that it belongs to."""
+        return self.name.partition("/")[0]
+
     def pull_request(self, number: int) -> PullRequest:
         """The pull request of that number. Raises NotFound."""
         try:
@@ -89,13 +114,13 @@ class Repository:
             raise NotFound(f"{self.name} has no pull request {number}") from None
 
     def all_pull_requests(self) -> tuple[PullRequest, ...]:
-        """Open and merged ones, oldest first."""
+        """Open, merged and closed ones, oldest first."""
         with self.lock:
             return tuple(self.pull_requests.values())
 
     def open_pull_requests(self) -> tuple[PullRequest, ...]:
         """Those that can still be merged, oldest first."""
-        return tuple(one for one in self.all_pull_requests() if not one.merged)
+        return tuple(one for one in self.all_pull_requests() if one.open)
 
 
 class Repositories:
@@ -119,7 +144,7 @@ class Repositories:
             git.create(branch)
             url = f"{self._forge_url}/{name}"
             repository = Repository(
-                next(self._ids), name, kind, branch, url, self._forge_url, git, created_at=datetime.now(UTC)
+                next(self._ids), name, kind, branch, url, self._forge_url, git, datetime.now(UTC), Comments(kind)
             )
             self._by_name[name] = repository
             return repository

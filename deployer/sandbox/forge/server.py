@@ -1,37 +1,37 @@
-"""The forge as others see it: made, started, asked and stopped from Python, served over HTTP on loopback.
+"""The forge as others see it: made, started, acted on, asked and stopped from Python, served over HTTP on loopback.
 
 For trying and testing only. Its state is in memory and gone with it; only the Git repositories lie in a folder.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flask import Flask, Response, abort, request
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
-
 from deployer.model import ForgeKind
-from deployer.sandbox.forge import github_api, github_shapes, gitlab_api, pages
-from deployer.sandbox.forge.access import comes_to_loopback
+from deployer.sandbox.forge import branches, talking
+from deployer.sandbox.forge.apps import App
+from deployer.sandbox.forge.branches import Proposal, Step, Terms
+from deployer.sandbox.forge.checks import CheckRun
+from deployer.sandbox.forge.comments import Comment
+from deployer.sandbox.forge.deployments import Deployment
 from deployer.sandbox.forge.git import Changes, MergeMethod
-from deployer.sandbox.forge.hosting import USER, VISITOR, Hosting, Terms
+from deployer.sandbox.forge.github.shapes import API
+from deployer.sandbox.forge.hosting import Hosting
 from deployer.sandbox.forge.loopback import is_loopback
-from deployer.sandbox.forge.repositories import Landing, PullRequest
+from deployer.sandbox.forge.people import USER, VISITOR, Person, Role
+from deployer.sandbox.forge.repositories import Landing, PullRequest, Repository
+from deployer.sandbox.forge.serving import listening, site
 from deployer.sandbox.forge.statuses import Status
 from deployer.sandbox.forge.webhooks import TIMEOUT, Delivery, Webhook
 
-_LARGEST_REQUEST = 1024 * 1024
 _POLL = 0.02
 """Seconds between two looks at whether it is to stop."""
-
-log = logging.getLogger(__name__)
 
 
 class SandboxForge:
@@ -59,7 +59,8 @@ class SandboxForge:
             port = listener.getsockname()[1]
             self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             self._hosting = Hosting(folder, self.url)
-            self._server = _listening(host, port, application(self._hosting, self.token), listener.fileno())
+            served = site(self._hosting, self.token)
+            self._server = listening(host, port, served, descriptor=listener.fileno())
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -93,11 +94,11 @@ class SandboxForge:
 
     def api_url(self, kind: ForgeKind) -> str:
         """What to tell a client of that kind of forge: its base URL."""
-        return self.url + (github_shapes.API if kind is ForgeKind.GITHUB else "")
+        return self.url + (API if kind is ForgeKind.GITHUB else "")
 
     def clone_url(self, repository: str) -> str:
         """Where git clones `repository` from: `file://…`. Raises NotFound."""
-        return self._hosting.repositories.get(repository).clone_url
+        return self._repository(repository).clone_url
 
     def create_repository(
         self, name: str, files: Mapping[str, str] | Path, *, kind: ForgeKind = ForgeKind.GITHUB, branch: str = "main"
@@ -122,99 +123,136 @@ class SandboxForge:
         Raises:
             Invalid: one of them is not as it must be.
         """
-        repo = self._hosting.repositories.get(repository)
+        repo = self._repository(repository)
         return self._hosting.add_webhook(repo, url, secret=secret, signing_secret=signing_secret)
 
-    def open_pull_request(
-        self, repository: str, title: str, *, branch: str, changes: Changes, author: str
+    def create_app(self, slug: str = "deployer", *, private_key: str | None = None) -> App:
+        """Register a GitHub App, on all accounts; it acts as `<slug>[bot]`.
+
+        Args:
+            slug: its name.
+            private_key: RSA in PEM form; without it, the App gets a new one.
+
+        Raises:
+            Invalid: the name is taken, or the key is none.
+        """
+        return self._hosting.apps.create(slug, private_key)
+
+    def expire_app_tokens(self) -> None:
+        """End every token that Apps were given, as if their hour were over."""
+        self._hosting.apps.expire()
+
+    def add_person(self, login: str, role: Role, *, teams: Iterable[str] = ()) -> None:
+        """Give somebody an account, or another role everywhere. There are ada, bob, grace and mallory already."""
+        self._hosting.people.add(Person(login, role, frozenset(teams)))
+
+    def open_pull_request(  # noqa: PLR0913 - a proposal, as its author has it
+        self, repository: str, title: str, *, branch: str, changes: Changes, author: str, forked: bool = False
     ) -> PullRequest:
         """Commit `changes` (content by path, None deletes) to a new branch and propose to merge it.
+
+        With `forked`, the branch is in a repository of the author's own.
 
         Raises:
             Invalid: the branch is there already, or a name or path is not one that git takes.
         """
-        repo = self._hosting.repositories.get(repository)
-        return self._hosting.open_pull_request(repo, title, branch=branch, changes=changes, author=author)
+        proposal = Proposal(title, branch, changes, author, forked)
+        return branches.propose(self._hosting, self._repository(repository), proposal)
 
     def push(
         self, repository: str, changes: Changes, *, message: str, author: str = USER, branch: str | None = None
     ) -> str:
         """Commit `changes` right onto a branch (the repository's own unless said) and give the commit."""
-        repo = self._hosting.repositories.get(repository)
-        return self._hosting.push(repo, changes, message=message, author=author, branch=branch or repo.branch)
+        repo = self._repository(repository)
+        return branches.push(self._hosting, repo, branch or repo.branch, Step(changes, message, author))
+
+    def push_to(self, repository: str, number: int, changes: Changes, *, message: str, author: str = VISITOR) -> str:
+        """Commit `changes` onto the branch of an open pull request and give the commit. Raises NotFound, Refused."""
+        return branches.push_to(self._hosting, self._repository(repository), number, Step(changes, message, author))
+
+    def close(self, repository: str, number: int, *, by: str = VISITOR) -> None:
+        """Give up a pull request. Raises NotFound, Refused."""
+        branches.close(self._hosting, self._repository(repository), number, by=by)
+
+    def reopen(self, repository: str, number: int, *, by: str = VISITOR) -> None:
+        """Take up a pull request that was given up. Raises NotFound, Refused."""
+        branches.reopen(self._hosting, self._repository(repository), number, by=by)
 
     def merge(
         self, repository: str, number: int, *, by: str = VISITOR, method: MergeMethod = MergeMethod.MERGE
     ) -> Landing:
         """Merge a pull request as its page's button does. Raises NotFound, NotMergeable."""
-        return self._hosting.merge(self._hosting.repositories.get(repository), number, Terms(by, method))
+        return branches.merge(self._hosting, self._repository(repository), number, Terms(by, method))
+
+    def comment(self, repository: str, number: int, body: str, *, by: str = VISITOR) -> Comment:
+        """Say something on a pull request, as a person does on its page. Raises NotFound, Invalid."""
+        return talking.comment(self._hosting, self._repository(repository), number, body, by=by)
+
+    def edit_comment(self, repository: str, comment_id: int, body: str) -> Comment:
+        """Let a comment say something else. Raises NotFound, Invalid."""
+        return talking.edit(self._hosting, self._repository(repository), comment_id, body)
+
+    def rerun(self, repository: str, check_run: int, *, by: str = VISITOR) -> CheckRun:
+        """Press `Re-run` on a check run that is over. Raises NotFound, Refused."""
+        return talking.rerun(self._hosting, self._repository(repository), check_run, by=by)
+
+    def rerun_all(self, repository: str, commit: str, *, by: str = VISITOR) -> None:
+        """Press `Re-run all checks` on a commit. Raises NotFound."""
+        talking.rerun_all(self._hosting, self._repository(repository), commit, by=by)
+
+    def press(self, repository: str, check_run: int, identifier: str, *, by: str = VISITOR) -> CheckRun:
+        """Press a button of a check run that is over. Raises NotFound, Refused."""
+        return talking.press(self._hosting, self._repository(repository), check_run, identifier, by=by)
 
     def tip(self, repository: str, branch: str | None = None) -> str:
         """The commit that a branch (the repository's own unless said) ends with. Raises NotFound."""
-        repo = self._hosting.repositories.get(repository)
+        repo = self._repository(repository)
         return repo.git.tip(branch or repo.branch)
 
     def pull_requests(self, repository: str) -> tuple[PullRequest, ...]:
-        """All pull requests, merged ones included, oldest first."""
-        return self._hosting.repositories.get(repository).all_pull_requests()
+        """All pull requests, merged and closed ones included, oldest first."""
+        return self._repository(repository).all_pull_requests()
+
+    def comments(self, repository: str, number: int) -> tuple[Comment, ...]:
+        """All comments on a pull request with the reactions to each, oldest first."""
+        repo = self._repository(repository)
+        with repo.lock:
+            return repo.comments.on(number)
 
     def statuses(self, repository: str, commit: str) -> tuple[Status, ...]:
         """All statuses of a commit, newest first; on GitLab one per context and run."""
-        repo = self._hosting.repositories.get(repository)
+        repo = self._repository(repository)
         with repo.lock:
             return repo.statuses.of(commit)
 
+    def checks(self, repository: str, commit: str) -> tuple[CheckRun, ...]:
+        """All check runs of a commit, newest first."""
+        repo = self._repository(repository)
+        with repo.lock:
+            return repo.checks.of(commit)
+
+    def deployments(self, repository: str, commit: str | None = None) -> tuple[Deployment, ...]:
+        """All deployments, or those of one commit, newest first."""
+        repo = self._repository(repository)
+        with repo.lock:
+            return repo.deployments.all() if commit is None else repo.deployments.of(commit)
+
     def deliveries(self, repository: str) -> tuple[Delivery, ...]:
         """Everything that was sent to the repository's webhooks, oldest first."""
-        repo = self._hosting.repositories.get(repository)
+        repo = self._repository(repository)
         with repo.lock:
             return tuple(repo.deliveries.values())
 
     def redeliver(self, repository: str, delivery_id: str) -> Delivery:
         """Send a delivery again, with the same id. Raises NotFound."""
-        return self._hosting.redeliver(self._hosting.repositories.get(repository), delivery_id)
+        return self._hosting.redeliver(self._repository(repository), delivery_id)
 
     def settle(self, seconds: float = TIMEOUT + 1) -> bool:
         """Wait until no webhook is on its way; False when that takes longer than `seconds`."""
         return self._hosting.sender.settle(seconds)
 
-
-class _QuietHandler(WSGIRequestHandler):
-    """Logs requests where the rest of the program can see or silence them, and sends small answers at once."""
-
-    disable_nagle_algorithm = True
-
-    def log(self, type: str, message: str, *args: object) -> None:
-        log.log(logging.ERROR if type == "error" else logging.DEBUG, message, *args)
-
-
-def application(hosting: Hosting, token: str) -> Flask:
-    """The forge's web side: both APIs, for those who show `token`, and the pages."""
-    app = Flask(__name__, static_folder="static", static_url_path="/static")
-    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_REQUEST
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the provider that Flask makes
-    app.before_request(_refuse_other_hosts)
-    app.after_request(_harden)
-    app.register_blueprint(github_api.blueprint(hosting, token))
-    app.register_blueprint(gitlab_api.blueprint(hosting, token))
-    app.register_blueprint(pages.blueprint(hosting))
-    return app
-
-
-def _refuse_other_hosts() -> None:
-    if not comes_to_loopback(request):
-        abort(400, "the sandbox forge answers to names of this machine only")
-
-
-def _harden(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _listening(host: str, port: int, app: Flask, socket_number: int) -> BaseWSGIServer:
-    return make_server(host, port, app, threaded=True, request_handler=_QuietHandler, fd=socket_number)
+    def _repository(self, name: str) -> Repository:
+        return self._hosting.repositories.get(name)
 
 
 def _read(folder: Path) -> dict[str, str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from deployer.forges.connect import Forge
@@ -182,14 +184,14 @@ def pull(**changes: object) -> dict[str, object]:
     ("changes", "expected"),
     [
         ({}, (True, False, False)),
-        ({"state": "closed"}, (False, False, False)),
-        ({"state": "closed", "merged": True}, (False, True, False)),
+        ({"state": "closed", "merge_commit_sha": COMMIT}, (False, False, False)),
+        ({"state": "closed", "merged": True, "merge_commit_sha": COMMIT}, (False, True, False, COMMIT)),
         ({"head": {"sha": COMMIT, "repo": {"id": 2}}}, (True, False, True)),
         ({"head": {"sha": COMMIT, "repo": None}}, (True, False, True)),
     ],
 )
 def test_a_pull_request_says_how_it_stands(
-    forge: RecordingForge, token: str, changes: dict[str, object], expected: tuple[bool, bool, bool]
+    forge: RecordingForge, token: str, changes: dict[str, object], expected: tuple[Any, ...]
 ) -> None:
     forge.answer = Answer(200, pull(**changes))
     found = github(forge.url).pull_request("acme/shop", 12)

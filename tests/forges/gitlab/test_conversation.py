@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from deployer.model import Check, CheckState, Permanent, PullRequest, Reaction, Temporary
@@ -145,13 +147,18 @@ def merge(**changes: object) -> dict[str, object]:
         ({}, (True, False, False)),
         ({"state": "closed"}, (False, False, False)),
         ({"state": "locked"}, (False, False, False)),
-        ({"state": "merged"}, (False, True, False)),
+        ({"state": "merged"}, (False, True, False, COMMIT)),
+        ({"state": "merged", "squash_commit_sha": "b" * 40}, (False, True, False, "b" * 40)),
+        (
+            {"state": "merged", "merge_commit_sha": "a" * 40, "squash_commit_sha": "b" * 40},
+            (False, True, False, "a" * 40),
+        ),
         ({"source_project_id": 2}, (True, False, True)),
         ({"source_project_id": None}, (True, False, True)),
     ],
 )
 def test_a_merge_request_says_how_it_stands(
-    forge: RecordingForge, token: str, changes: dict[str, object], expected: tuple[bool, bool, bool]
+    forge: RecordingForge, token: str, changes: dict[str, object], expected: tuple[Any, ...]
 ) -> None:
     forge.answer = Answer(200, merge(**changes))
     found = gitlab(forge.url).pull_request(NAME, 12)

@@ -217,5 +217,5 @@ def test_what_is_not_there_is_said_in_json(quiet_forge: SandboxForge, method: st
 
 
 def test_a_large_body_is_refused(quiet_forge: SandboxForge) -> None:
-    body = b'{"state": "' + b"x" * 2_000_000 + b'"}'
+    body = b'{"state": "' + b"x" * 9_000_000 + b'"}'
     assert ask(quiet_forge, "POST", f"/repos/{SHOP}/statuses/{quiet_forge.tip(SHOP)}", data=body).status_code == 413

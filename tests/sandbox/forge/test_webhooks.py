@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
-from deployer.model import Event, ForgeKind, Ignored, Merge
+from deployer.model import Event, ForgeKind, Ignored, Merge, PullRequestAction, PullRequestEvent
 from deployer.sandbox.forge import Invalid, MergeMethod, NotFound, SandboxForge
 from deployer.webhooks.receive import Unverified, receive
 from tests.sandbox.forge.conftest import SHOP, TOOLS
@@ -81,7 +81,7 @@ def test_a_github_merge_is_told_twice_and_signed(hooked: SandboxForge, receiver:
         assert uuid.UUID(request.headers["X-GitHub-Delivery"])
     assert closed.headers["X-GitHub-Delivery"] != push.headers["X-GitHub-Delivery"]
     merged = understood(closed, ForgeKind.GITHUB, keys)
-    assert merged == Merge(SHOP, "main", commit, actor="visitor", title="#1 Raise")
+    assert merged == Merge(SHOP, "main", commit, actor="ada", title="#1 Raise")
     pushed = understood(push, ForgeKind.GITHUB, keys)
     assert isinstance(pushed, Merge)
     assert (pushed.commit, pushed.branch) == (commit, "main")
@@ -92,9 +92,9 @@ def test_a_github_merge_carries_what_github_documents(hooked: SandboxForge, rece
     commit = merge(hooked, SHOP)
     payload = body(receiver.named("pull_request")[0])
     pull = payload["pull_request"]
-    assert (payload["action"], payload["number"], payload["sender"]["login"]) == ("closed", 1, "visitor")
+    assert (payload["action"], payload["number"], payload["sender"]["login"]) == ("closed", 1, "ada")
     assert (pull["merged"], pull["state"], pull["merge_commit_sha"]) == (True, "closed", commit)
-    assert (pull["merged_by"]["login"], pull["user"]["login"]) == ("visitor", "ada")
+    assert (pull["merged_by"]["login"], pull["user"]["login"]) == ("ada", "ada")
     assert (pull["base"]["ref"], pull["base"]["sha"], pull["head"]["ref"]) == ("main", before, "raise")
     assert pull["head"]["sha"] == hooked.tip(SHOP, "raise")
     assert payload["repository"]["full_name"] == pull["base"]["repo"]["full_name"] == SHOP
@@ -120,7 +120,7 @@ def test_a_gitlab_merge_is_told_twice_and_proved_twice(hooked: SandboxForge, rec
         assert request.headers["webhook-id"] == request.headers["Idempotency-Key"]
         assert uuid.UUID(request.headers["X-Gitlab-Event-UUID"])
         StandardWebhook(keys.signing).verify(request.body, request.headers)
-    assert understood(merged, ForgeKind.GITLAB, keys) == Merge(TOOLS, "main", commit, actor="visitor", title="!1 More")
+    assert understood(merged, ForgeKind.GITLAB, keys) == Merge(TOOLS, "main", commit, actor="ada", title="!1 More")
     pushed = understood(push, ForgeKind.GITLAB, keys)
     assert isinstance(pushed, Merge)
     assert pushed.commit == commit
@@ -157,21 +157,23 @@ def test_without_a_signing_secret_gitlab_sends_the_token_only(
     assert "webhook-signature" not in push.headers
 
 
-def test_what_does_not_concern_the_branch_is_told_too_and_ignored(
-    hooked: SandboxForge, receiver: Receiver, keys: Keys
-) -> None:
+def test_a_request_is_told_with_the_push_of_its_branch(hooked: SandboxForge, receiver: Receiver, keys: Keys) -> None:
     receiver.requests.clear()
-    hooked.open_pull_request(SHOP, "Other", branch="other", changes={"o": "o"}, author="ada")
-    hooked.open_pull_request(TOOLS, "Other", branch="other", changes={"o": "o"}, author="ada")
+    for name in (SHOP, TOOLS):
+        hooked.open_pull_request(name, "Other", branch="other", changes={"o": "o"}, author="ada")
     assert hooked.settle()
-    (opened,) = receiver.named("pull_request")
-    assert body(opened)["action"] == "opened"
-    assert isinstance(understood(opened, ForgeKind.GITHUB, keys), Ignored)
+    (opened,), (requested,) = receiver.named("pull_request"), receiver.named("Merge Request Hook")
+    for request, kind, name in ((opened, ForgeKind.GITHUB, SHOP), (requested, ForgeKind.GITLAB, TOOLS)):
+        assert understood(request, kind, keys) == PullRequestEvent(
+            name, 2, "main", hooked.tip(name, "other"), PullRequestAction.OPENED, from_fork=False, draft=False,
+            title="Other", actor="ada",
+        )  # fmt: skip
     (created,) = receiver.named("push")
     assert (body(created)["created"], body(created)["before"]) == (True, "0" * 40)
     assert len(body(created)["commits"]) == 1
-    (gitlab,) = receiver.named("Merge Request Hook")
-    assert isinstance(understood(gitlab, ForgeKind.GITLAB, keys), Ignored)
+    pushed = understood(created, ForgeKind.GITHUB, keys)
+    assert isinstance(pushed, Merge)
+    assert pushed.branch == "other"
 
 
 def test_another_secret_does_not_open_the_door(hooked: SandboxForge, receiver: Receiver) -> None:

@@ -6,18 +6,20 @@ https://docs.gitlab.com/user/project/integrations/webhook_events/, without the f
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from deployer.sandbox.forge import git
 from deployer.sandbox.forge.git import MergeMethod
+from deployer.sandbox.forge.people import number_of
 from deployer.sandbox.forge.repositories import PullRequest, Repository
 from deployer.sandbox.forge.statuses import Status
 
 API = "/api/v4"
 
 Json = Mapping[str, object]
+
+_STATE_IDS = {"opened": 1, "closed": 2, "merged": 3}
 
 
 def timestamp(time: datetime) -> str:
@@ -28,7 +30,7 @@ def timestamp(time: datetime) -> str:
 def user(login: str, forge_url: str) -> Json:
     """Someone with an account, as the API has it; everybody has one here."""
     return {
-        "id": zlib.crc32(login.encode()), "username": login, "name": login, "state": "active", "locked": False,
+        "id": number_of(login), "username": login, "name": login, "state": "active", "locked": False,
         "avatar_url": None, "web_url": f"{forge_url}/{login}",
     }  # fmt: skip
 
@@ -78,13 +80,14 @@ def merge_request(repo: Repository, one: PullRequest) -> Json:
     landed = one.landing
     return {
         "id": repo.id * 1000 + one.number, "iid": one.number, "project_id": repo.id, "title": one.title,
-        "description": "", "state": "merged" if landed else "opened", "created_at": timestamp(one.created_at),
+        "description": "", "state": _state(one), "created_at": timestamp(one.created_at),
         "updated_at": timestamp(landed.at if landed else one.created_at),
         "merged_at": timestamp(landed.at) if landed else None,
         "merge_user": user(landed.by, repo.forge_url) if landed else None, "source_branch": one.branch,
-        "target_branch": one.base, "source_project_id": repo.id, "target_project_id": repo.id,
+        "target_branch": one.base, "source_project_id": _source(repo, one), "target_project_id": repo.id,
         "author": user(one.author, repo.forge_url), "assignee": None, "assignees": [], "reviewers": [], "labels": [],
-        "draft": False, "merge_status": "can_be_merged", "detailed_merge_status": "not_open" if landed else "mergeable",
+        "draft": False, "merge_status": "can_be_merged",
+        "detailed_merge_status": "mergeable" if one.open else "not_open",
         "sha": one.head, **_result(one), "web_url": f"{repo.url}/pull/{one.number}",
         "references": {"short": f"!{one.number}", "full": f"{repo.name}!{one.number}"},
         "diff_refs": {"base_sha": one.fork_point, "head_sha": one.head, "start_sha": one.fork_point},
@@ -94,7 +97,7 @@ def merge_request(repo: Repository, one: PullRequest) -> Json:
 def hook_user(login: str) -> Json:
     """Someone as a webhook has them."""
     return {
-        "id": zlib.crc32(login.encode()), "name": login, "username": login, "avatar_url": None,
+        "id": number_of(login), "name": login, "username": login, "avatar_url": None,
         "email": "[REDACTED]",
     }  # fmt: skip
 
@@ -119,19 +122,19 @@ def hook_commit(repo: Repository, one: git.Commit) -> Json:
     }  # fmt: skip
 
 
-def hook_merge_request(repo: Repository, one: PullRequest, action: str) -> Json:
-    """The `object_attributes` of a merge request hook."""
+def hook_merge_request(repo: Repository, one: PullRequest) -> Json:
+    """A merge request as a webhook has it."""
     landed = one.landing
     here = hook_project(repo)
     return {
-        "id": repo.id * 1000 + one.number, "iid": one.number, "action": action, "title": one.title, "description": "",
-        "state": "merged" if landed else "opened", "state_id": 3 if landed else 1, "source_branch": one.branch,
-        "target_branch": one.base, "source_project_id": repo.id, "target_project_id": repo.id, "source": here,
-        "target": here, "author_id": zlib.crc32(one.author.encode()), "assignee_id": None, "assignee_ids": [],
+        "id": repo.id * 1000 + one.number, "iid": one.number, "title": one.title, "description": "",
+        "state": _state(one), "state_id": _STATE_IDS[_state(one)], "source_branch": one.branch,
+        "target_branch": one.base, "source_project_id": _source(repo, one), "target_project_id": repo.id,
+        "source": here, "target": here, "author_id": number_of(one.author), "assignee_id": None, "assignee_ids": [],
         "reviewer_ids": [], "labels": [], "created_at": timestamp(one.created_at),
         "updated_at": timestamp(landed.at if landed else one.created_at), "draft": False, "work_in_progress": False,
-        "merge_status": "can_be_merged", "detailed_merge_status": "not_open" if landed else "mergeable",
-        "merge_error": None, "merge_when_pipeline_succeeds": False, "milestone_id": None, "oldrev": None,
+        "merge_status": "can_be_merged", "detailed_merge_status": "mergeable" if one.open else "not_open",
+        "merge_error": None, "merge_when_pipeline_succeeds": False, "milestone_id": None,
         **_result(one), "last_commit": _brief(repo, repo.git.show(one.head)), "url": f"{repo.url}/pull/{one.number}",
         "blocking_discussions_resolved": True, "first_contribution": False, "time_estimate": 0, "total_time_spent": 0,
     }  # fmt: skip
@@ -142,6 +145,15 @@ def _brief(repo: Repository, one: git.Commit) -> Json:
         "id": one.sha, "message": one.message, "title": one.title, "timestamp": one.time.isoformat(),
         "url": f"{repo.url}/commit/{one.sha}", "author": {"name": one.author, "email": one.email},
     }  # fmt: skip
+
+
+def _state(one: PullRequest) -> str:
+    return "merged" if one.merged else "opened" if one.open else "closed"
+
+
+def _source(repo: Repository, one: PullRequest) -> int:
+    """The number of the project that the branch is in."""
+    return number_of(one.fork) if one.fork else repo.id
 
 
 def _result(one: PullRequest) -> Json:

@@ -7,11 +7,11 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads, without the fie
 from __future__ import annotations
 
 import base64
-import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from deployer.sandbox.forge import git
+from deployer.sandbox.forge.people import number_of
 from deployer.sandbox.forge.repositories import PullRequest, Repository
 from deployer.sandbox.forge.statuses import Status, combined
 
@@ -26,24 +26,25 @@ def timestamp(time: datetime) -> str:
 
 
 def user(login: str, forge_url: str) -> Json:
-    """Someone with an account; everybody has one here."""
-    number = zlib.crc32(login.encode())
+    """Someone with an account; everybody has one here, and so has every App."""
+    number, bot = number_of(login), login.endswith("[bot]")
     url = f"{forge_url}{API}/users/{login}"
     links = ("followers", "subscriptions", "orgs", "repos", "received_events")
     return {
-        "login": login, "id": number, "node_id": _node("User", number), "avatar_url": "", "gravatar_id": "",
-        "url": url, "html_url": f"{forge_url}/{login}", "type": "User", "user_view_type": "public", "site_admin": False,
+        "login": login, "id": number, "node_id": node("User", number), "avatar_url": "", "gravatar_id": "",
+        "url": url, "html_url": f"{forge_url}/{login}", "type": "Bot" if bot else "User",
+        "user_view_type": "public", "site_admin": False,
         **{f"{link}_url": f"{url}/{link}" for link in links},
     }  # fmt: skip
 
 
 def repository(repo: Repository) -> Json:
     """A repository in full."""
-    owner, _, name = repo.name.partition("/")
-    url = _api_url(repo)
+    url = api_url(repo)
     return {
-        "id": repo.id, "node_id": _node("Repository", repo.id), "name": name, "full_name": repo.name,
-        "owner": user(owner, repo.forge_url), "private": True, "visibility": "private", "html_url": repo.url,
+        "id": repo.id, "node_id": node("Repository", repo.id), "name": repo.name.partition("/")[2],
+        "full_name": repo.name, "owner": user(repo.owner, repo.forge_url), "private": True, "visibility": "private",
+        "html_url": repo.url,
         "description": "A repository of the sandbox forge, for trying and testing only", "fork": False, "url": url,
         "git_url": repo.clone_url, "ssh_url": repo.clone_url, "clone_url": repo.clone_url, "svn_url": repo.url,
         "homepage": None, "language": None, "license": None, "mirror_url": None, "topics": [], "size": 0,
@@ -60,10 +61,10 @@ def repository(repo: Repository) -> Json:
 
 def commit(repo: Repository, one: git.Commit) -> Json:
     """A commit as `GET …/commits/{ref}` gives it, without its files."""
-    url = _api_url(repo)
+    url = api_url(repo)
     person = {"name": one.author, "email": one.email, "date": timestamp(one.time)}
     return {
-        "sha": one.sha, "node_id": _node("Commit", one.sha), "url": f"{url}/commits/{one.sha}",
+        "sha": one.sha, "node_id": node("Commit", one.sha), "url": f"{url}/commits/{one.sha}",
         "html_url": f"{repo.url}/commit/{one.sha}", "comments_url": f"{url}/commits/{one.sha}/comments",
         "author": user(one.author, repo.forge_url), "committer": user(one.author, repo.forge_url),
         "commit": {
@@ -80,8 +81,8 @@ def commit(repo: Repository, one: git.Commit) -> Json:
 def status(repo: Repository, one: Status) -> Json:
     """One commit status."""
     return {
-        "url": f"{_api_url(repo)}/statuses/{one.commit}", "avatar_url": "", "id": one.id,
-        "node_id": _node("StatusContext", one.id), "state": one.state, "description": one.description,
+        "url": f"{api_url(repo)}/statuses/{one.commit}", "avatar_url": "", "id": one.id,
+        "node_id": node("StatusContext", one.id), "state": one.state, "description": one.description,
         "target_url": one.target_url, "context": one.context, "created_at": timestamp(one.created_at),
         "updated_at": timestamp(one.updated_at), "creator": user(one.creator, repo.forge_url),
     }  # fmt: skip
@@ -90,7 +91,7 @@ def status(repo: Repository, one: Status) -> Json:
 def combined_status(repo: Repository, sha: str) -> Json:
     """The newest status of each context, and what they come to."""
     latest = repo.statuses.latest(sha)
-    url = f"{_api_url(repo)}/commits/{sha}"
+    url = f"{api_url(repo)}/commits/{sha}"
     return {
         "state": combined(latest), "statuses": [status(repo, one) for one in latest], "sha": sha,
         "total_count": len(latest), "repository": repository(repo), "commit_url": url, "url": f"{url}/status",
@@ -99,48 +100,63 @@ def combined_status(repo: Repository, sha: str) -> Json:
 
 def pull_request(repo: Repository, one: PullRequest) -> Json:
     """A pull request as a list and a webhook have it."""
-    url, number = _api_url(repo), one.number
-    landed = one.landing
-    updated = landed.at if landed else one.created_at
+    url, number = api_url(repo), one.number
+    landed, closed = one.landing, one.landing.at if one.landing else one.closed_at
     return {
         "url": f"{url}/pulls/{number}", "id": repo.id * 1000 + number,
-        "node_id": _node("PullRequest", f"{repo.id}:{number}"), "html_url": f"{repo.url}/pull/{number}",
+        "node_id": node("PullRequest", f"{repo.id}:{number}"), "html_url": f"{repo.url}/pull/{number}",
         "diff_url": f"{repo.url}/pull/{number}.diff", "patch_url": f"{repo.url}/pull/{number}.patch",
         "issue_url": f"{url}/issues/{number}", "commits_url": f"{url}/pulls/{number}/commits",
         "comments_url": f"{url}/issues/{number}/comments", "statuses_url": f"{url}/statuses/{one.head}",
-        "number": number, "state": "closed" if landed else "open", "locked": False, "title": one.title, "body": None,
+        "number": number, "state": "open" if one.open else "closed", "locked": False, "title": one.title, "body": None,
         "user": user(one.author, repo.forge_url), "created_at": timestamp(one.created_at),
-        "updated_at": timestamp(updated), "closed_at": timestamp(landed.at) if landed else None,
+        "updated_at": timestamp(closed or one.created_at), "closed_at": timestamp(closed) if closed else None,
         "merged_at": timestamp(landed.at) if landed else None, "merge_commit_sha": landed.commit if landed else None,
         "assignee": None, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [],
         "milestone": None, "draft": False, "auto_merge": None, "author_association": "MEMBER",
-        "head": _end(repo, one.branch, one.head),
+        "head": {**_end(repo, one.branch, one.head), **(_fork(repo, one.fork, one.branch) if one.fork else {})},
         "base": _end(repo, one.base, landed.before if landed else one.fork_point),
         "merged": bool(landed), "merged_by": user(landed.by, repo.forge_url) if landed else None,
+        "comments": len(repo.comments.on(number)), "review_comments": 0, "maintainer_can_modify": False,
+        "mergeable": None, "mergeable_state": "unknown", "rebaseable": None,
         "_links": {"self": {"href": f"{url}/pulls/{number}"}, "html": {"href": f"{repo.url}/pull/{number}"}},
+    }  # fmt: skip
+
+
+def brief_commit(one: git.Commit) -> Json:
+    """A commit as webhooks have it where they name one."""
+    person = {"name": one.author, "email": one.email, "username": one.author}
+    return {
+        "id": one.sha, "tree_id": one.tree, "message": one.message, "timestamp": one.time.isoformat(),
+        "author": person, "committer": person,
     }  # fmt: skip
 
 
 def pushed_commit(repo: Repository, one: git.Commit) -> Json:
     """A commit as the `push` event has it."""
     touched = repo.git.touched(one.parents[0] if one.parents else None, one.sha)
-    person = {"name": one.author, "email": one.email, "username": one.author}
     return {
-        "id": one.sha, "tree_id": one.tree, "distinct": True, "message": one.message, "timestamp": one.time.isoformat(),
-        "url": f"{repo.url}/commit/{one.sha}", "author": person, "committer": person,
+        **brief_commit(one), "distinct": True, "url": f"{repo.url}/commit/{one.sha}",
         "added": list(touched.added), "removed": list(touched.removed), "modified": list(touched.modified),
     }  # fmt: skip
 
 
 def _end(repo: Repository, branch: str, sha: str) -> Json:
-    owner = repo.name.partition("/")[0]
     return {
-        "label": f"{owner}:{branch}", "ref": branch, "sha": sha, "user": user(owner, repo.forge_url),
+        "label": f"{repo.owner}:{branch}", "ref": branch, "sha": sha, "user": user(repo.owner, repo.forge_url),
         "repo": repository(repo),
     }  # fmt: skip
 
 
-def _api_url(repo: Repository) -> str:
+def _fork(repo: Repository, name: str, branch: str) -> Json:
+    """What of a head is different when its branch is in another repository, which is not there to be asked for."""
+    owner = user(name.partition("/")[0], repo.forge_url)
+    there = {**repository(repo), "id": number_of(name), "full_name": name, "owner": owner, "fork": True}
+    return {"label": f"{owner['login']}:{branch}", "user": owner, "repo": there}
+
+
+def api_url(repo: Repository) -> str:
+    """Where the API has a repository."""
     return f"{repo.forge_url}{API}/repos/{repo.name}"
 
 
@@ -167,5 +183,6 @@ def _links(url: str) -> Json:
     }
 
 
-def _node(kind: str, number: object) -> str:
+def node(kind: str, number: object) -> str:
+    """The name that GraphQL has for something."""
     return base64.b64encode(f"{kind}:{number}".encode()).decode()

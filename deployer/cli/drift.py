@@ -1,0 +1,39 @@
+"""The command that compares environments with git now, without waiting for the clock."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from deployer.cli.terminal import environment_of, explained
+
+
+@click.command()
+@click.argument("repository", required=False)
+@click.argument("environment", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, like the API's environments.")
+def drift(repository: str | None, environment: str | None, *, as_json: bool) -> None:
+    """Compare clusters with git now; exit 1 if one could not be compared.
+
+    What follows is what each environment's `drift` says; with `ignore` nothing does.
+    """
+    from deployer import tables
+    from deployer.holding import DriftState
+    from jobs.drift import check_now
+    from jobs.resources import resources
+
+    with explained():
+        given = resources()
+        if repository is not None and environment is not None:
+            chosen = [environment_of(repository, environment)]
+        else:
+            known = given.settings.environments
+            chosen = [each for each in known if repository in (None, each.key.repository)]
+        if not chosen:
+            raise click.ClickException(f"no environments of {repository} in the settings")
+        check_now(given, chosen)
+        store = given.store
+        looks = [(each, store.environments.get(each.key), store.drift.get(each.key)) for each in chosen]
+        click.echo(tables.drift_json(looks) if as_json else tables.drift(looks))
+        sys.exit(1 if any(last.state is DriftState.UNKNOWN for _, _, last in looks) else 0)

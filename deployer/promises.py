@@ -1,0 +1,43 @@
+"""Whether what a merge deploys is what its preview showed. Pure: asks nobody."""
+
+from __future__ import annotations
+
+import re
+
+from deployer.model import Environment, Trigger
+
+AUTOMATIC = frozenset({Trigger.MERGE, Trigger.SWEEP})
+"""Nobody asked for these by name, so a person may want a look first."""
+
+_NUMBER = re.compile(r"[#!](\d{1,9})\b|Merge pull request #(\d{1,9})\b|.*\(#(\d{1,9})\)$")
+"""How we, and GitHub's merge and squash commits, name a request."""
+
+
+def number(title: str | None) -> int | None:
+    """The request that a title says it merges, or None. Whoever writes the title chooses it: good for words alone."""
+    found = _NUMBER.match(title or "")
+    return int(next(filter(None, found.groups()))) if found else None
+
+
+def verdict(*, shown_on: int | None, merges: int | None, promised: bool) -> str | None:
+    """What to say of manifests that are about to be applied; None when there is nothing to compare them with.
+
+    Args:
+        shown_on: the request on which exactly these were shown.
+        merges: the request that is merged, if that is known.
+        promised: something was shown on that one.
+    """
+    if shown_on is not None:
+        return f"as previewed in #{shown_on}"
+    return f"differs from what was previewed in #{merges}" if promised else None
+
+
+def held(
+    environment: Environment, trigger: Trigger, *, shown_on: int | None, said: str | None, commit: str
+) -> str | None:
+    """Why a deployment may not go on by itself, and how a person lets it; None when it may."""
+    if not environment.require_preview_match or trigger not in AUTOMATIC or shown_on is not None:
+        return None
+    key = environment.key
+    command = f"deployer deploy {key.repository} {key.environment} --commit {commit}"
+    return f"held: {said or 'was not previewed'}; nothing was written; to go on: {command}"

@@ -1,0 +1,192 @@
+"""Previews: which requests are owed one, what was said where, and which manifests were shown to people."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from redis import Redis
+
+from deployer.model import EnvironmentKey, PullRequestKey
+from deployer.store.codec import text, text_hash
+from deployer.store.deliveries import CLAIM
+
+RETENTION = timedelta(days=30)
+LARGEST_PAGE = 4 * 1024 * 1024
+"""Bytes of a page's text before it is packed. Whoever makes one cuts it before that."""
+_OWED = "deployer:previews:owed"
+
+# KEYS: request, owed, requests of the repository
+# ARGV: fields as JSON, environments asked for by name as JSON, request, due, number, retention in seconds
+_ASK = """
+for name, value in pairs(cjson.decode(ARGV[1])) do redis.call('HSET', KEYS[1], name, value) end
+for _, name in ipairs(cjson.decode(ARGV[2])) do redis.call('HSET', KEYS[1], 'asked:' .. name, '1') end
+redis.call('HDEL', KEYS[1], 'attempts')
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
+redis.call('ZADD', KEYS[3], ARGV[4], ARGV[5])
+redis.call('EXPIRE', KEYS[3], ARGV[6])
+"""
+
+# A newer wish stays owed. KEYS: request, owed  ARGV: version, request, due (empty when done), names asked for as JSON
+_SETTLE = """
+if (redis.call('HGET', KEYS[1], 'version') or ARGV[1]) ~= ARGV[1] then return 0 end
+if ARGV[3] ~= '' then redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2]) return 1 end
+redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('HDEL', KEYS[1], 'attempts')
+for _, name in ipairs(cjson.decode(ARGV[4])) do redis.call('HDEL', KEYS[1], 'asked:' .. name) end
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that is to be previewed, as we were told of it last."""
+
+    key: PullRequestKey
+    branch: str
+    head: str
+    from_fork: bool
+    closed: bool
+    asked: tuple[str, ...] = ()
+    """Environments that somebody asked for by name; these are answered also when nothing reaches them."""
+    version: int = 0
+    """Grows with each time that we are told."""
+
+
+class Previews:
+    """Everything about previews. It is kept for 30 days after the last word on a request."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._ask = redis.register_script(_ASK)
+        self._claim = redis.register_script(CLAIM)
+        self._settle = redis.register_script(_SETTLE)
+
+    def ask(self, wanted: Wanted, *, due: datetime) -> None:
+        """A request is to be previewed (again) at that time; what was asked for before is out of date."""
+        fields = {
+            "branch": wanted.branch, "head": wanted.head,
+            "from_fork": str(int(wanted.from_fork)), "closed": str(int(wanted.closed)),
+        }  # fmt: skip
+        self._ask(
+            keys=[_name(wanted.key), _OWED, _requests(wanted.key.forge, wanted.key.repository)],
+            args=[json.dumps(fields), json.dumps(list(wanted.asked)), str(wanted.key), due.timestamp(),
+                  wanted.key.number, _seconds()],
+        )  # fmt: skip
+
+    def get(self, key: PullRequestKey) -> Wanted | None:
+        """What we were told of a request last, or None when that is too long ago."""
+        fields = text_hash(self._redis.hgetall(_name(key)))
+        if "version" not in fields:
+            return None
+        asked = tuple(sorted(name.removeprefix("asked:") for name in fields if name.startswith("asked:")))
+        fork, closed = fields["from_fork"] == "1", fields["closed"] == "1"
+        return Wanted(key, fields["branch"], fields["head"], fork, closed, asked, int(fields["version"]))
+
+    def is_current(self, wanted: Wanted) -> bool:
+        """Whether we were told nothing newer of the request."""
+        return bool(self._redis.hget(_name(wanted.key), "version") == str(wanted.version).encode())
+
+    def claim(self, *, at: datetime, until: datetime) -> PullRequestKey | None:
+        """Take the request that is due the longest, so that nobody else does until another time."""
+        claimed = self._claim(keys=[_OWED], args=[at.timestamp(), until.timestamp()])
+        return PullRequestKey.parse(text(claimed)) if claimed else None
+
+    def owed(self, *, before: datetime) -> tuple[PullRequestKey, ...]:
+        """The requests whose preview was due before a time, oldest first."""
+        members = self._redis.zrangebyscore(_OWED, "-inf", before.timestamp())
+        return tuple(PullRequestKey.parse(text(member)) for member in members)
+
+    def attempt(self, key: PullRequestKey) -> int:
+        """Count one more attempt at what is owed and return the count."""
+        return int(self._redis.hincrby(_name(key), "attempts", 1))
+
+    def attempts(self, key: PullRequestKey) -> int:
+        """How many attempts were counted."""
+        return int(text(self._redis.hget(_name(key), "attempts") or b"0"))
+
+    def postpone(self, wanted: Wanted, *, due: datetime) -> None:
+        """It is to be previewed at that time, unless something newer is owed."""
+        self._settle(keys=[_name(wanted.key), _OWED], args=[wanted.version, str(wanted.key), due.timestamp(), "[]"])
+
+    def done(self, wanted: Wanted) -> None:
+        """Nothing more is owed to the request, unless something newer is."""
+        asked = json.dumps(list(wanted.asked))
+        self._settle(keys=[_name(wanted.key), _OWED], args=[wanted.version, str(wanted.key), "", asked])
+
+    def forget(self, key: PullRequestKey) -> None:
+        """A request is not on record (any more): nothing is owed to it."""
+        self._redis.zrem(_OWED, str(key))
+
+    def close(self, wanted: Wanted) -> None:
+        """The request is over. What people were shown of it is kept."""
+        self.done(wanted)
+        self._redis.zrem(_requests(wanted.key.forge, wanted.key.repository), wanted.key.number)
+
+    def requests(self, forge: str, repository: str, *, at: datetime) -> tuple[int, ...]:
+        """The requests of a repository that are not known to be over and were heard of within 30 days."""
+        name = _requests(forge, repository)
+        self._redis.zremrangebyscore(name, "-inf", (at - RETENTION).timestamp())
+        return tuple(int(text(number)) for number in self._redis.zrange(name, 0, -1))
+
+    def said(self, key: PullRequestKey, what: str) -> tuple[str, str] | None:
+        """The id at the forge of something that we said on a request, and which edition of it: see `say`."""
+        written = self._redis.hget(_name(key), f"said:{what}")
+        return tuple(json.loads(written)) if written else None
+
+    def say(self, key: PullRequestKey, what: str, id_: str, edition: str) -> None:
+        """Remember the id at the forge of something that we said, and what identifies its wording."""
+        self._redis.hset(_name(key), f"said:{what}", json.dumps([id_, edition]))
+
+    def page_id(self, key: PullRequestKey) -> str:
+        """The id of a request's page, which nobody can guess. It stays the same."""
+        self._redis.hsetnx(_name(key), "page", secrets.token_urlsafe(24))
+        return text(self._redis.hget(_name(key), "page"))
+
+    def write_page(self, page_id: str, title: str, content: str) -> None:
+        """Keep all of a preview's text, in place of an older one."""
+        packed = zlib.compress(json.dumps([title, content[:LARGEST_PAGE]]).encode())
+        self._redis.set(_page(page_id), packed, ex=_seconds())
+
+    def page(self, page_id: str) -> tuple[str, str] | None:
+        """Title and text of a page, or None when there is none (any more)."""
+        packed = self._redis.get(_page(page_id))
+        return tuple(json.loads(zlib.decompress(packed))) if isinstance(packed, bytes) else None
+
+    def promise(self, key: EnvironmentKey, digest: str, number: int) -> None:
+        """People were shown what these manifests change in an environment, on a request."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.set(f"deployer:preview:shown:{key}:{digest}", number, ex=_seconds())
+            pipe.set(f"deployer:preview:last:{key}#{number}", digest, ex=_seconds())
+            pipe.execute()
+
+    def promised(self, key: EnvironmentKey, digest: str) -> int | None:
+        """The request on which these manifests were shown for an environment last, or None."""
+        number = self._redis.get(f"deployer:preview:shown:{key}:{digest}")
+        return int(text(number)) if number else None
+
+    def last_promise(self, key: EnvironmentKey, number: int) -> str | None:
+        """The digest of the manifests that were shown last on a request for an environment, or None."""
+        digest = self._redis.get(f"deployer:preview:last:{key}#{number}")
+        return text(digest) if digest else None
+
+
+def _seconds() -> int:
+    return int(RETENTION.total_seconds())
+
+
+def _name(key: PullRequestKey) -> str:
+    return f"deployer:preview:request:{key}"
+
+
+def _page(page_id: str) -> str:
+    return f"deployer:preview:page:{page_id}"
+
+
+def _requests(forge: str, repository: str) -> str:
+    return f"deployer:preview:requests:{forge}/{repository}"

@@ -1,0 +1,218 @@
+"""What a recorded delivery asks for, and planning that. A fault is tried again, or told on the commit."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from deployer.asking import about
+from deployer.model import (
+    BranchKey,
+    Command,
+    Delivery,
+    Environment,
+    EnvironmentKey,
+    Failure,
+    Ignored,
+    Merge,
+    Permanent,
+    PullRequestEvent,
+    Rerun,
+    Stage,
+    Temporary,
+    Trigger,
+)
+from deployer.planning import concerned
+from deployer.retries import DEPLOYMENTS
+from deployer.settings import SettingsError
+from deployer.source.mirror import Mirror
+from deployer.webhooks.receive import Refused, interpret
+from jobs.commands import obey
+from jobs.plan import Origin, Plan, lease_name, turn
+from jobs.preview import ask as ask_for_preview
+from jobs.rerun import run_again
+from jobs.resources import Resources
+
+log = structlog.get_logger()
+
+
+def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
+    """Plan one recorded delivery; safe to run any number of times.
+
+    While somebody else plans its repository it stands back, also if that is this very delivery: a fetch may take longer
+    than a claim lasts.
+
+    Returns:
+        The environments that have something to deploy.
+    """
+    asked = ask(given, forge, delivery_id)
+    if isinstance(asked, Ignored):
+        given.store.audit.add("ignored", at=given.clock(), forge=forge, delivery=delivery_id, reason=asked.reason)
+        given.store.deliveries.planned(forge, delivery_id)
+        return []
+    branch = asked.environments[0].branch_key
+    with turn(given, branch) as mine:
+        if mine:
+            return asked.plan()
+    _stand_back(given, branch, delivery_id)
+    return []
+
+
+def _stand_back(given: Resources, branch: BranchKey, delivery_id: str) -> None:
+    """Somebody else is at the repository: be planned after that, unless it has ended just now."""
+    given.store.deliveries.stand_back(branch.forge, delivery_id, repository=branch.repository)
+    if not given.store.leases.held(lease_name(branch)):
+        given.store.deliveries.wake(branch.forge, branch.repository, at=given.clock())
+
+
+def ask(given: Resources, forge: str, delivery_id: str) -> Asked | Wish | Ignored:
+    """What a delivery asks for. It was understood when it came in; the settings may have changed since."""
+    delivery = given.store.deliveries.get(forge, delivery_id)
+    if delivery is None:
+        return Ignored("the delivery is not on record any more")
+    settings = given.settings.forges.get(forge)
+    if settings is None:
+        return Ignored(f"forge {forge} is not in the settings any more")
+    try:
+        event = interpret(settings.kind, dict(delivery.headers), delivery.body)
+    except Refused as error:
+        return Ignored(f"the record cannot be read: {error}")
+    if isinstance(event, Ignored):
+        return event
+    found = concerned(event, forge=forge, environments=given.settings.environments, app_id=settings.app_id)
+    if isinstance(found, Ignored):
+        return found
+    return Asked(given, delivery, event, found) if isinstance(event, Merge) else Wish(given, delivery, event, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one delivery asks for: a merge, to the environments that it may reach (at least one)."""
+
+    given: Resources
+    delivery: Delivery
+    merge: Merge
+    environments: tuple[Environment, ...]
+
+    @property
+    def branch(self) -> BranchKey:
+        """What was merged to."""
+        return self.environments[0].branch_key
+
+    def plan(self) -> list[EnvironmentKey]:
+        """Queue what is to be deployed; on a fault, try again later or fail the deployments with the reason.
+
+        Returns:
+            The environments that have something to deploy.
+        """
+        forge, delivery_id, commit = self.delivery.forge, self.delivery.id, self.merge.commit
+        planned: list[EnvironmentKey] = []
+        plan = Plan(self.given, self._origin(), self.branch, self.environments)
+        try:
+            mirror = self.given.mirror(self.environments[0])
+            for key in plan.run(self._tip(mirror), mirror):
+                planned.append(key)  # what there is when it breaks off counts
+        except Temporary as fault:
+            if _postponed(self.given, self.delivery, fault):
+                return planned
+            plan.refuse(commit, f"{Stage.PLAN}: {fault.message}")
+        except Permanent as failure:
+            plan.refuse(commit, f"{Stage.PLAN}: {failure.message}")
+        except SettingsError as error:
+            plan.refuse(commit, f"settings: {error}")
+        self.given.store.deliveries.planned(forge, delivery_id)
+        log.info("plan", forge=forge, delivery=delivery_id, commit=commit, environments=list(map(str, planned)))
+        return planned
+
+    def _tip(self, mirror: Mirror) -> str:
+        """The commit to deploy: the merged one, once our own mirror has it on its branch.
+
+        Where the delivery can only guess at the commit and is wrong, it is the tip of the branch.
+        """
+        merge = self.merge
+        try:
+            mirror.ensure(merge.commit, branch=merge.branch)
+        except Failure:
+            if not merge.guessed:
+                raise
+            return mirror.fetch(merge.branch)
+        return merge.commit
+
+    def _origin(self) -> Origin:
+        receipt = self.given.store.deliveries.receipt(self.delivery.forge, self.delivery.id)
+        return Origin(Trigger.MERGE, self.merge.actor, self.merge.title, self.delivery.id, receipt)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for with one delivery, about environments of one repository (at least one)."""
+
+    given: Resources
+    delivery: Delivery
+    event: PullRequestEvent | Rerun | Command
+    environments: tuple[Environment, ...]
+
+    def plan(self) -> list[EnvironmentKey]:
+        """Do what is asked for if the person may ask for it; on a fault, try again later or give it up with the reason.
+
+        In doubt nothing is done.
+
+        Returns:
+            The environments that have something to deploy.
+        """
+        planned: list[EnvironmentKey] = []
+        try:
+            planned = self._do()
+        except Temporary as fault:
+            if _postponed(self.given, self.delivery, fault):
+                return planned
+            self._give_up(fault.message)
+        except Permanent as failure:
+            self._give_up(failure.message)
+        except SettingsError as error:
+            self._give_up(f"settings: {error}")
+        self.given.store.deliveries.planned(self.delivery.forge, self.delivery.id)
+        return planned
+
+    def _do(self) -> list[EnvironmentKey]:
+        match self.event:
+            case PullRequestEvent():
+                if ignored := ask_for_preview(self.given, self.delivery.forge, self.event):
+                    self._audit("ignored", ignored.reason)
+                return []
+            case Rerun():
+                return run_again(self.given, self.delivery, self.event, self.environments)
+            case Command():
+                return obey(self.given, self.delivery, self.event, self.environments)
+
+    def _give_up(self, reason: str) -> None:
+        log.warning("not done", forge=self.delivery.forge, delivery=self.delivery.id, error=reason)
+        self._audit("failed", reason)
+
+    def _audit(self, what: str, reason: str) -> None:
+        delivery, event = self.delivery, self.event
+        self.given.store.audit.add(
+            what,
+            at=self.given.clock(),
+            forge=delivery.forge,
+            delivery=delivery.id,
+            repository=event.repository,
+            actor=event.actor,
+            asked=about(event),
+            reason=reason,
+        )
+
+
+def _postponed(given: Resources, delivery: Delivery, fault: Temporary) -> bool:
+    """Whether what a delivery asks for is tried once more, after a while."""
+    attempt = given.store.deliveries.attempt(delivery.forge, delivery.id)
+    delay = DEPLOYMENTS.delay(attempt, fault, dice=random.random)
+    if delay is None:
+        return False
+    log.warning("plan", delivery=delivery.id, retry=DEPLOYMENTS.announce(attempt, delay, fault))
+    given.store.deliveries.owe(delivery.forge, delivery.id, due=given.clock() + timedelta(seconds=delay))
+    given.queues.plan(delay=delay)
+    return True

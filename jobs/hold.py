@@ -1,0 +1,232 @@
+"""Holds one environment to git: compares it with the commit that it runs, and sees to what follows from that.
+
+Nothing is written to a cluster here. What is to be put back is queued as a deployment like any other.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from deployer.cluster import drift
+from deployer.cluster.applyset import Scope
+from deployer.cluster.connection import connect
+from deployer.cluster.link import THREADS
+from deployer.forges import drift_words as words
+from deployer.holding import Checked, DriftState, Step, decide
+from deployer.intake import Intake, Request
+from deployer.model import Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
+from deployer.retries import Budget
+from deployer.settings import SettingsError
+from deployer.source.overlay import parse, render
+from deployer.store.environments import EnvironmentState
+from jobs.resources import Resources
+
+log = structlog.get_logger()
+
+BUSY = timedelta(seconds=15)
+"""An environment that is being deployed is looked at this much later, or when that has succeeded."""
+IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
+"""A cluster that does not answer is asked again by the next look."""
+MOST_POSTS = 900
+"""GitHub takes 1,000 statuses per commit and context.
+https://docs.github.com/en/rest/commits/statuses#create-a-commit-status"""
+MOST_AUDITED = 50
+
+_RENDERING = threading.Lock()
+"""One at a time: git and kustomize are for all, and what runs was rendered before, so nobody waits for long."""
+
+
+class Unanswered(Exception):  # noqa: N818 - reads as what happened
+    """The cluster did not answer: there is no use in asking it about its other environments now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One look at one environment."""
+
+    given: Resources
+    environment: Environment
+    wanted: Callable[[], bool] = lambda: True
+    """Whether somebody still waits for what comes of it; otherwise nothing is written down."""
+    asking: Callable[[], None] = lambda: None
+    """Told when the cluster is about to be asked."""
+
+    def look(self) -> None:
+        """Look once, unless it is being deployed or was never deployed.
+
+        Raises:
+            Unanswered: the cluster did not answer; that is written down.
+        """
+        with self.given.store.leases.hold(f"drift:{self.environment.key}") as lease:
+            if lease is not None:
+                self._look()
+
+    def unknown(self, reason: str) -> None:
+        """Write down that nothing could be found out. That is no drift, and nothing follows from it."""
+        state = self._state()
+        if state.deployed is None:
+            return
+        before = self.given.store.drift.get(self.environment.key)
+        now = self.given.clock()
+        blind = Checked(DriftState.UNKNOWN, state.deployed, now, reason=reason, memory=before.memory)
+        self.given.store.drift.keep(self.environment.key, replace(blind, step=before.of(state.deployed).step))
+        self._come_back(now)
+        if before.of(state.deployed).state is not DriftState.UNKNOWN:
+            self._audit("drift unknown", state.deployed, reason=reason)
+            log.warning("drift", environment=str(self.environment.key), unknown=reason)
+
+    def _look(self) -> None:
+        now, state = self.given.clock(), self._state()
+        if self._busy():
+            self.given.store.drift.look_at(self.environment.key, due=now + BUSY)
+        elif state.deployed is None:
+            self._come_back(now)
+        elif reason := self._between(state):
+            self.unknown(reason)
+        else:
+            self._compare(state, state.deployed)
+
+    def _compare(self, state: EnvironmentState, deployed: str) -> None:
+        try:
+            desired = self._manifests(deployed)
+        except (Failure, SettingsError) as failure:
+            self.unknown(f"{Stage.RENDER}: {failure}")
+            return
+        try:
+            self.asking()
+            found = self._found(desired)
+        except (Failure, SettingsError) as failure:
+            if self.wanted():
+                self.unknown(str(failure))
+            if isinstance(failure, Temporary):
+                raise Unanswered(str(failure)) from failure
+            return
+        if not self.wanted():
+            return
+        if self._busy() or self._state() != state:
+            self.given.store.drift.look_at(self.environment.key, due=self.given.clock() + BUSY)
+        else:
+            self._conclude(state, deployed, found)
+
+    def _manifests(self, commit: str) -> Manifests:
+        with _RENDERING:
+            mirror = self.given.mirror(self.environment)
+            if not mirror.has(commit):
+                mirror.ensure(commit, branch=self.environment.branch)
+            rendered = render(self.environment, commit, mirror=mirror, cache=self.given.renders)
+            return parse(rendered, self.given.renders)
+
+    def _found(self, desired: Manifests) -> tuple[ObjectDrift, ...]:
+        name = self.environment.cluster
+        with (
+            connect(
+                self.given.settings.clusters[name],
+                name=name,
+                service_account=self.environment.service_account,
+                patience=IMPATIENT,
+            ) as connection,
+            ThreadPoolExecutor(THREADS, thread_name_prefix="drift") as threads,
+        ):
+            return drift.check(connection, desired.objects, scope=Scope.of(self.environment), threads=threads)
+
+    def _conclude(self, state: EnvironmentState, deployed: str, found: tuple[ObjectDrift, ...]) -> None:
+        records, key, now = self.given.store.drift, self.environment.key, self.given.clock()
+        before = records.get(key)
+        policy = self.environment.drift
+        decision = decide(found, policy=policy, memory=before.memory, since=state.chosen, now=now)
+        seen = DriftState.DRIFTED if found else DriftState.IN_SYNC
+        step, again, memory = decision.step, decision.again, decision.memory
+        checked = Checked(seen, deployed, now, found, step=step, again=again, memory=memory)
+        records.keep(key, checked)  # before it is put back: a revert that is not counted would never end
+        self._note(before.of(deployed), checked)
+        about = self._revert(checked, deployed) if step is Step.REVERT else state.chosen
+        self._come_back(now, latest=again)
+        if policy is not Drift.IGNORE:
+            self._tell(checked, deployed, page=f"{self.given.settings.url}/deployments/{about}")
+
+    def _revert(self, checked: Checked, deployed: str) -> str:
+        """Queue a deployment that puts back what drifted, and give its id."""
+        note = f"puts back what drifted: {'; '.join(words.without_values(checked.objects)[:MOST_AUDITED])}"
+        request = Request(self.environment.key, deployed, Trigger.DRIFT, note=note)
+        deployment = Intake(self.given.store, self.given.queues, self.given.clock).accept(request)
+        self.given.queues.deploy()
+        key = self.environment.key
+        self.given.store.counters.add("drift_reverts", repository=key.repository, environment=key.environment)
+        return deployment.id
+
+    def _note(self, before: Checked, now: Checked) -> None:
+        """Say what is new, in the audit and in the log."""
+        commit, key = now.commit or "", str(self.environment.key)
+        objects = words.without_values(now.objects)
+        news = (before.state, words.without_values(before.objects)) != (now.state, objects)
+        first = before.state is not DriftState.DRIFTED and now.state is DriftState.IN_SYNC
+        back = before.state is DriftState.UNKNOWN
+        if news and (not first or back):
+            self._audit(
+                "drifted" if now.objects else "in_sync", commit, objects=objects[:MOST_AUDITED], found=len(objects)
+            )
+            log.info("drift", environment=key, commit=commit, state=now.state.value, found=len(objects))
+        if now.step is Step.STOP and before.step is not Step.STOP:
+            self._audit("revert stopped", commit, objects=objects[:MOST_AUDITED], reason=words.said(now))
+            log.warning("drift", environment=key, commit=commit, not_reverted=words.said(now))
+
+    def _tell(self, checked: Checked, deployed: str, *, page: str) -> None:
+        """Post what is new on the commit; what cannot be posted now is posted by the next look.
+
+        A commit from which nothing ever drifted has no such status.
+        """
+        posted, forge = self.given.store.posted, self.environment.key.forge
+        status = words.commit_status(self.environment.key, deployed, checked, page=page)
+        count = posted.times(forge, status)
+        if posted.is_last(forge, status) or count >= MOST_POSTS or (checked.step is Step.NOTHING and not count):
+            return
+        if posted.hushed(forge):
+            return
+        try:
+            client = self.given.forge(forge)
+            if client is not None:
+                client.post(status)
+        except (Failure, SettingsError) as failure:
+            log.warning("drift", environment=str(self.environment.key), not_posted=str(failure))
+        else:
+            posted.remember(forge, status)
+
+    def _come_back(self, now: datetime, *, latest: datetime | None = None) -> None:
+        """Look again after the interval, a quarter more or less, so that not all are looked at together."""
+        due = now + timedelta(seconds=self.environment.drift_interval * (0.75 + random.random() / 2))  # noqa: S311
+        self.given.store.drift.look_at(self.environment.key, due=min(due, latest) if latest else due)
+
+    def _busy(self) -> bool:
+        """Whether it is being deployed, or about to be."""
+        key = self.environment.key
+        return self.given.store.leases.held(str(key)) or bool(self.given.store.deployments.queued(key))
+
+    def _between(self, state: EnvironmentState) -> str | None:
+        """Why the cluster is not at one commit, if it may have been left between two."""
+        if state.desired == state.deployed or state.chosen is None:
+            return None
+        if not any(record.stage is Stage.APPLY for record in self.given.store.deployments.stages(state.chosen)):
+            return None
+        return f"the deployment of {(state.desired or '')[:12]} did not succeed, so what runs may be of two commits"
+
+    def _state(self) -> EnvironmentState:
+        return self.given.store.environments.get(self.environment.key)
+
+    def _audit(self, what: str, commit: str, **fields: str | int | tuple[str, ...]) -> None:
+        key = self.environment.key
+        self.given.store.audit.add(
+            what,
+            at=self.given.clock(),
+            forge=key.forge,
+            repository=key.repository,
+            environment=key.environment,
+            commit=commit,
+            **fields,
+        )

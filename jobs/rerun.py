@@ -1,0 +1,133 @@
+"""Does what a person asks for with a check: "Re-run", "Re-run all checks", or the button that deploys once more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from deployer.asking import DEPLOYED, PREVIEWED, Denied, asked, wish
+from deployer.forges.connect import Forge
+from deployer.intake import Intake, Request
+from deployer.model import (
+    Delivery,
+    Environment,
+    EnvironmentKey,
+    Permanent,
+    PullRequestKey,
+    Rerun,
+    Stage,
+    State,
+    Trigger,
+)
+from jobs.plan import Origin, Plan
+from jobs.preview import ask_for
+from jobs.resources import Resources
+from jobs.rights import Person
+
+log = structlog.get_logger()
+
+
+def run_again(
+    given: Resources, delivery: Delivery, event: Rerun, environments: tuple[Environment, ...]
+) -> list[EnvironmentKey]:
+    """Deploy or preview a commit once more where a person asks for that and may. Safe to run any number of times.
+
+    Args:
+        given: the resources.
+        delivery: which one asks.
+        event: what it asks for.
+        environments: those that it may be about, at least one.
+
+    Returns:
+        The environments that have something to deploy.
+
+    Raises:
+        Permanent: the forge does not tell what the person may do.
+        Temporary: the forge, or the repository, cannot be asked now.
+    """
+    forge = given.forge(delivery.forge)
+    if forge is None:
+        raise Permanent("there is neither a token nor an App to ask the forge who may do what", stage=Stage.RECEIVE)
+    return _Again(given, delivery, event, forge).run(environments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A person's wish for checks of one commit."""
+
+    given: Resources
+    delivery: Delivery
+    event: Rerun
+    forge: Forge
+
+    def run(self, environments: tuple[Environment, ...]) -> list[EnvironmentKey]:
+        event = self.event
+        person = Person(self.forge, event.repository, event.actor, event.actor_id)
+        try:
+            person.must_write()
+        except Denied as denied:
+            self._audit("refused", None, str(denied))
+            return []
+        self._preview(tuple(each for each in environments if asked(event, PREVIEWED, each)))
+        found = [self._deploy(person, each) for each in environments if self._is_meant(each)]
+        return [key for key in found if key is not None]
+
+    def _is_meant(self, environment: Environment) -> bool:
+        """All checks of a commit are those that it has: of environments that it was planned for."""
+        known = self.given.store.deployments.latest(environment.key, self.event.commit) is not None
+        return asked(self.event, DEPLOYED, environment) and (known or bool(self.event.names))
+
+    def _preview(self, environments: tuple[Environment, ...]) -> None:
+        """Have the requests previewed anew that bring the commit in, as far as we were told of them."""
+        forge, repository = self.delivery.forge, self.event.repository
+        names = tuple(each.key.environment for each in environments if self.event.names)
+        for number in self._requests() if environments else ():
+            ignored = ask_for(self.given, forge, repository, number, environments=names)
+            self._audit("refused" if ignored else "granted", None, ignored.reason if ignored else None)
+
+    def _requests(self) -> list[int]:
+        records, forge, repository = self.given.store.previews, self.delivery.forge, self.event.repository
+        keys = [
+            PullRequestKey(forge, repository, each)
+            for each in records.requests(forge, repository, at=self.given.clock())
+        ]
+        return [key.number for key in keys if (known := records.get(key)) and known.head == self.event.commit]
+
+    def _deploy(self, person: Person, environment: Environment) -> EnvironmentKey | None:
+        """Deploy the commit to an environment; the environment if there is something to deploy now."""
+        try:
+            person.must_deploy(environment)
+        except Denied as denied:
+            self._audit("refused", environment, str(denied))
+            return None
+        event, given = self.event, self.given
+        receipt = given.store.deliveries.receipt(self.delivery.forge, self.delivery.id)
+        origin = Origin(Trigger.RERUN, event.actor, None, self.delivery.id, receipt)
+        try:
+            mirror = given.mirror(environment)
+            mirror.ensure(event.commit, branch=environment.branch)
+            plan = Plan(given, origin, environment.branch_key, (environment,))
+            deployment = plan.again(environment, event.commit, mirror)
+        except Permanent as failure:
+            request = Request(environment.key, event.commit, Trigger.RERUN, self.delivery.id, event.actor)
+            intake = Intake(given.store, given.queues, given.clock)
+            deployment = intake.end(request, State.FAILED, f"{Stage.PLAN}: {failure.message}")
+        self._audit("granted", environment, None)
+        return None if deployment.state.final else environment.key
+
+    def _audit(self, what: str, environment: Environment | None, reason: str | None) -> None:
+        event, delivery = self.event, self.delivery
+        log.info("rerun", forge=delivery.forge, delivery=delivery.id, result=what, actor=event.actor, reason=reason)
+        self.given.store.audit.add(
+            what,
+            at=self.given.clock(),
+            forge=delivery.forge,
+            repository=event.repository,
+            environment=environment.key.environment if environment else None,
+            commit=event.commit,
+            delivery=delivery.id,
+            actor=event.actor,
+            asked=wish(event),
+            reason=reason,
+        )

@@ -1,0 +1,305 @@
+"""Environments are held to git: what a look sees, what follows from it, and what it never does to others."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployer.cluster.connection import Connection, connect
+from deployer.holding import COOL_DOWN, Checked, DriftState, Step
+from deployer.model import Deployment, EnvironmentKey, State, Trigger
+from deployer.settings import load
+from jobs import drift
+from jobs.hold import BUSY
+from jobs.queue import CHECKS
+from tests.control_plane import free_port
+from tests.examples import PRODUCTION, STAGING
+from tests.forges.recording import Answer
+from tests.jobs.branches import audited, jobs
+from tests.jobs.world import SHOP, World
+
+CHANGE = "/api/v1/namespaces/{}/configmaps/greeting"
+
+
+@pytest.fixture
+def cluster(world: World) -> Iterator[Connection]:
+    with connect(world.given.settings.clusters["test"]) as connection:
+        yield connection
+
+
+def settled(world: World, *, clusters: dict[str, Path] | None = None, **policy: Any) -> World:
+    """The same world with another policy, and perhaps more clusters, each with one more environment."""
+    path = world.given.data.parent / "deployer.yaml"
+    content: dict[str, Any] = yaml.safe_load(path.read_text())
+    environments = content["repositories"][0]["environments"]
+    for name, kubeconfig in (clusters or {}).items():
+        content["clusters"][name] = {"kubeconfig": {"file": str(kubeconfig)}}
+        environments[name] = {**environments["staging"], "cluster": name}
+    for each in environments.values():
+        each.update(policy)
+    path.write_text(yaml.safe_dump(content))
+    environ = {"HOOK": secrets.token_hex(), "TOKEN": secrets.token_hex()}
+    return replace(world, given=replace(world.given, settings=load(path, environ=environ)))
+
+
+def deployed(world: World, **policy: Any) -> World:
+    changed = settled(world, **policy)
+    changed.plan(changed.first)
+    for key in (STAGING, PRODUCTION):
+        changed.deploy(key)
+        assert changed.latest(key, changed.first).state is State.SUCCEEDED
+    changed.report(STAGING, changed.first)
+    look(changed)
+    return changed
+
+
+def look(world: World, key: EnvironmentKey = STAGING) -> Checked:
+    drift.check_now(world.given, [world.given.settings.environment(key)])
+    return world.given.store.drift.get(key)
+
+
+def edit(world: World, cluster: Connection, text: str, *, by: str = "kubectl-edit") -> None:
+    namespace = world.given.settings.environment(STAGING).namespace
+    kind, patch = "application/merge-patch+json", json.dumps({"data": {"text": text}})
+    asked = {"fieldManager": by}
+    answer = cluster.request("PATCH", CHANGE.format(namespace), query=asked, body=json.loads(patch), content_type=kind)
+    assert answer.status == 200, answer.body
+
+
+def live(world: World, cluster: Connection) -> object:
+    namespace = world.given.settings.environment(STAGING).namespace
+    body = cluster.request("GET", CHANGE.format(namespace)).body
+    assert isinstance(body, dict)
+    assert isinstance(body["data"], dict)
+    return body["data"]["text"]
+
+
+def drift_posts(world: World) -> list[tuple[str, str]]:
+    return [(state, description) for context, state, description in world.posted() if context == "drift/staging"]
+
+
+def newest(world: World) -> Deployment:
+    return world.given.store.deployments.newest(STAGING, most=1)[0]
+
+
+# What a look sees and says
+
+
+def test_no_drift_is_no_word(world: World) -> None:
+    here = deployed(world)
+    assert look(here).state is DriftState.IN_SYNC
+    assert drift_posts(here) == []
+    assert audited(here, "drifted") == audited(here, "in_sync") == []
+
+
+def test_what_is_only_observed_is_said_and_left(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="report")
+    edit(here, cluster, "mine")
+    checked = look(here)
+    look(here)
+    assert (checked.state, checked.step) == (DriftState.DRIFTED, Step.REPORT)
+    assert live(here, cluster) == "mine"
+    ((state, words),) = drift_posts(here)
+    assert state == "failure"
+    assert words.startswith("observed, not held: ConfigMap ")
+    assert "data.text hello → mine by kubectl-edit at " in words
+    assert here.given.store.deployments.queued(STAGING) == ()
+    (row,) = audited(here, "drifted")
+    assert "mine" not in str(row)
+    edit(here, cluster, "hello")
+    assert look(here).state is DriftState.IN_SYNC
+    assert drift_posts(here)[1:] == [("success", "in sync")]
+    assert len(audited(here, "in_sync")) == 1
+
+
+def test_what_is_held_is_put_back_by_a_deployment(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="revert")
+    before = here.posted()
+    edit(here, cluster, "mine")
+    here.clock.move(1)
+    look(here)
+    reverting = newest(here)
+    assert (reverting.trigger, reverting.commit, reverting.actor) == (Trigger.DRIFT, here.first, None)
+    here.deploy(STAGING)
+    here.report(STAGING, here.first)
+    assert live(here, cluster) == "hello"
+    assert newest(here).state is State.SUCCEEDED
+    assert here.given.store.drift.due(at=here.clock())[-1] == STAGING, "right after a deployment"
+    assert look(here).state is DriftState.IN_SYNC
+    assert [state for state, _ in drift_posts(here)] == ["pending", "success"]
+    assert [each for each in here.posted() if each[0] == "deploy/staging"] == before, "nothing new of the merge"
+    assert any("data.text by kubectl-edit" in str(row.fields) for row in here.given.store.audit.rows())
+    assert ("drift_reverts", {"repository": SHOP, "environment": "staging"}, 1) in here.given.store.counters.all()
+
+
+def test_what_is_ignored_is_looked_at_on_demand_only(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="ignore")
+    edit(here, cluster, "mine")
+    here.clock.move(100_000)
+    drift.ask_for_due(here.given)
+    drift.check_due(here.given)
+    assert look(here).state is DriftState.DRIFTED
+    assert drift_posts(here) == []
+    assert live(here, cluster) == "mine"
+
+
+def test_a_forge_that_is_away_is_told_by_the_next_look(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="report")
+    edit(here, cluster, "mine")
+    good, here.forge.answer = here.forge.answer, Answer(502)
+    look(here)
+    here.forge.answer = good
+    count = len(drift_posts(here))
+    look(here)
+    look(here)
+    assert len(drift_posts(here)) == count + 1
+
+
+# A fight
+
+
+def test_a_fighting_controller_is_stopped_and_named(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="revert")
+    for _ in range(3):
+        edit(here, cluster, "theirs", by="rival-controller")
+        assert look(here).step is Step.REVERT
+        here.deploy(STAGING)
+        assert live(here, cluster) == "hello"
+        here.clock.move(COOL_DOWN.total_seconds())
+    edit(here, cluster, "theirs", by="rival-controller")
+    for _ in range(3):
+        assert look(here).step is Step.STOP
+        here.clock.move(COOL_DOWN.total_seconds())
+    assert here.given.store.deployments.queued(STAGING) == ()
+    state, words = drift_posts(here)[-1]
+    assert state == "failure"
+    assert words.startswith("not put back any more, rival-controller changes it again each time")
+    (row,) = audited(here, "revert stopped")
+    assert "rival-controller" in str(row["reason"])
+
+
+def test_within_the_cool_down_nothing_is_written_and_the_next_look_is_at_its_end(
+    world: World, cluster: Connection
+) -> None:
+    here = deployed(world, drift="revert")
+    edit(here, cluster, "one")
+    look(here)
+    here.deploy(STAGING)
+    edit(here, cluster, "two")
+    assert look(here).step is Step.COOL
+    assert here.given.store.deployments.queued(STAGING) == ()
+    here.clock.move(COOL_DOWN.total_seconds())
+    assert STAGING in here.given.store.drift.due(at=here.clock())
+    assert look(here).step is Step.REVERT
+
+
+# When it is looked
+
+
+def test_the_clock_spreads_what_is_new_and_rings_once(world: World) -> None:
+    here = settled(world, drift_interval=100)
+    drift.ask_for_due(here.given)
+    assert here.given.store.drift.unknown([STAGING, PRODUCTION]) == ()
+    here.clock.move(101)
+    drift.ask_for_due(here.given)
+    drift.ask_for_due(here.given)
+    assert jobs(here, CHECKS) == [("jobs.drift.check",)]
+    drift.check_due(here.given)
+    assert here.given.store.drift.due(at=here.clock()) == ()
+    here.clock.move(74)
+    assert here.given.store.drift.due(at=here.clock()) == ()
+    here.clock.move(52)
+    assert len(here.given.store.drift.due(at=here.clock())) == 2
+
+
+def test_what_was_never_deployed_is_unchecked(world: World) -> None:
+    assert look(world).state is DriftState.UNCHECKED
+
+
+@pytest.mark.parametrize("how", ["queued", "leased"])
+def test_what_is_being_deployed_is_looked_at_later(world: World, cluster: Connection, how: str) -> None:
+    here = deployed(world, drift="revert")
+    edit(here, cluster, "mine")
+    if how == "queued":
+        here.plan(here.commit("newer"))
+        assert look(here).state is DriftState.IN_SYNC, "as it was"
+    else:
+        with here.given.store.leases.hold(str(STAGING)):
+            assert look(here).state is DriftState.IN_SYNC
+    here.clock.move(BUSY.total_seconds())
+    assert STAGING in here.given.store.drift.due(at=here.clock())
+    assert not audited(here, "drifted")
+
+
+def test_a_revert_gives_way_to_a_merge(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="revert")
+    edit(here, cluster, "mine")
+    look(here)
+    newer = here.commit("newer")
+    here.plan(newer)
+    here.deploy(STAGING)
+    assert live(here, cluster) == "newer"
+    ended = {one.trigger: one.state for one in here.given.store.deployments.newest(STAGING)}
+    assert ended[Trigger.DRIFT] is State.SUPERSEDED
+    assert here.given.store.environments.get(STAGING).deployed == newer
+
+
+def test_after_a_revert_a_late_delivery_of_the_same_merge_changes_nothing(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="revert")
+    edit(here, cluster, "mine")
+    look(here)
+    here.deploy(STAGING)
+    here.plan(here.first)
+    assert here.given.store.deployments.queued(STAGING) == ()
+
+
+# Clusters that are away
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        yield server.getsockname()[1]
+
+
+def elsewhere(folder: Path, kubeconfig: Path, port: int) -> Path:
+    content = yaml.safe_load(kubeconfig.read_text())
+    for each in content["clusters"]:
+        each["cluster"]["server"] = f"https://127.0.0.1:{port}"
+    path = folder / f"kubeconfig-{port}"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_of_ten_clusters_a_closed_and_a_silent_one_delay_no_other(
+    world: World, silent: int, sandbox_kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "ANSWER_SECONDS", 1.0)
+    dead = {"closed": elsewhere(tmp_path, sandbox_kubeconfig, free_port())}
+    dead["silent"] = elsewhere(tmp_path, sandbox_kubeconfig, silent)
+    here = settled(deployed(world), clusters={f"c{number}": sandbox_kubeconfig for number in range(8)} | dead)
+    records = here.given.redis
+    for each in here.given.settings.environments:
+        name = f"deployer:environment:{each.key}"
+        if each.key not in (STAGING, PRODUCTION):
+            records.hset(name, mapping={"deployed": here.first, "desired": here.first, "chosen": "a1"})
+        here.given.store.drift.look_at(each.key, due=here.clock())
+    begun = time.monotonic()
+    drift.check_due(here.given)
+    assert time.monotonic() - begun < 5
+    looks = {each.key.environment: here.given.store.drift.get(each.key) for each in here.given.settings.environments}
+    unknown = {name: checked.reason for name, checked in looks.items() if checked.state is DriftState.UNKNOWN}
+    assert set(unknown) == {"closed", "silent"}
+    assert "no answer from the cluster" in unknown["silent"]
+    assert all(checked.checked_at == here.clock() for checked in looks.values())
+    assert here.given.store.deployments.queued(STAGING) == ()

@@ -1,0 +1,142 @@
+"""What follows from a look for drift, over a made-up hour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deployer.forges import drift_words
+from deployer.holding import CALM, COOL_DOWN, Checked, Decision, DriftState, Memory, Step, decide, fighters, outdated
+from deployer.model import Author, Drift, DriftKind, FieldDrift, ObjectDrift, ObjectRef, StatusState, Trigger
+from tests.examples import COMMIT, NEWER, NOON, STAGING, after, deployment
+
+WEB = ObjectRef("apps/v1", "Deployment", "shop", "web")
+FRESH = Memory("d1")
+PAUSE = COOL_DOWN.total_seconds()
+
+
+def scaled(path: str = "spec.replicas") -> ObjectDrift:
+    field = FieldDrift(path, "3", "5", Author("keda", after(120)))
+    return ObjectDrift(WEB, DriftKind.CHANGED, (field,))
+
+
+def looked(
+    *found: ObjectDrift, memory: Memory = FRESH, policy: Drift = Drift.REVERT, since: str = "d1", at: float = 0
+) -> Decision:
+    return decide(found, policy=policy, memory=memory, since=since, now=after(at))
+
+
+def fought(*, times: int = 3) -> Memory:
+    memory = Memory("d1")
+    for number in range(times):
+        decision = looked(scaled(), memory=memory, at=number * PAUSE)
+        assert decision.step is Step.REVERT
+        memory = decision.memory
+    return memory
+
+
+def said(decision: Decision, *found: ObjectDrift) -> str:
+    state = DriftState.DRIFTED if found else DriftState.IN_SYNC
+    return drift_words.said(
+        Checked(state, COMMIT, NOON, found, step=decision.step, again=decision.again, memory=decision.memory)
+    )
+
+
+def test_nothing_follows_from_nothing() -> None:
+    assert looked().step is Step.NOTHING
+
+
+def test_what_is_only_reported_is_never_put_back() -> None:
+    for policy in (Drift.REPORT, Drift.IGNORE):
+        assert looked(scaled(), policy=policy).step is Step.REPORT
+    words = "observed, not held: Deployment shop/web spec.replicas 3 → 5 by keda at 12:02"
+    assert said(looked(scaled(), policy=Drift.REPORT), scaled()) == words
+
+
+def test_two_reverts_have_a_cool_down_between_them() -> None:
+    memory = fought(times=1)
+    early = looked(scaled(), memory=memory, at=PAUSE - 1)
+    assert (early.step, early.again) == (Step.COOL, after(PAUSE))
+    assert early.memory.reverts == memory.reverts
+    assert looked(scaled(), memory=memory, at=PAUSE).step is Step.REVERT
+
+
+def test_after_three_reverts_of_one_field_it_is_only_reported_with_who_fights() -> None:
+    decision = looked(scaled(), memory=fought(), at=3 * PAUSE)
+    assert decision.step is Step.STOP
+    assert fighters([scaled()], decision.memory) == ("keda",)
+    assert said(decision, scaled()).startswith("not put back any more, keda changes it again each time")
+
+
+def test_three_reverts_of_three_fields_stop_nothing() -> None:
+    memory = Memory("d1")
+    for number in range(5):
+        decision = looked(scaled(f"spec.field{number}"), memory=memory, at=number * PAUSE)
+        assert decision.step is Step.REVERT
+        memory = decision.memory
+
+
+def test_another_field_is_still_put_back() -> None:
+    stopped = looked(scaled(), memory=fought(), at=3 * PAUSE).memory
+    decision = looked(scaled(), scaled("spec.paused"), memory=stopped, at=4 * PAUSE)
+    assert decision.step is Step.REVERT
+    assert [len(times) for times in decision.memory.reverts.values()] == [3, 1]
+
+
+def test_reverts_of_more_than_an_hour_ago_do_not_count() -> None:
+    assert looked(scaled(), memory=fought(), at=3600 + PAUSE).step is Step.REVERT
+
+
+def test_a_stopped_field_is_held_again_once_it_was_calm() -> None:
+    stopped = looked(scaled(), memory=fought(), at=3 * PAUSE).memory
+    calm = CALM.total_seconds()
+    assert looked(scaled(), memory=looked(memory=stopped, at=4 * PAUSE).memory, at=5 * PAUSE).step is Step.STOP
+    later = looked(memory=stopped, at=3 * PAUSE + calm).memory
+    assert looked(scaled(), memory=later, at=4 * PAUSE + calm).step is Step.REVERT
+
+
+def test_a_fight_that_goes_on_is_not_calm() -> None:
+    memory = looked(scaled(), memory=fought(), at=3 * PAUSE).memory
+    for minutes in range(10, 60 * 5, 10):
+        decision = looked(scaled(), memory=memory, at=minutes * 60)
+        assert decision.step is Step.STOP
+        memory = decision.memory
+
+
+def test_whoever_deploys_begins_anew() -> None:
+    stopped = looked(scaled(), memory=fought(), at=3 * PAUSE).memory
+    assert looked(scaled(), memory=stopped, since="d2", at=4 * PAUSE).step is Step.REVERT
+
+
+def test_a_look_says_nothing_of_what_was_deployed_since() -> None:
+    checked = Checked(DriftState.DRIFTED, COMMIT, NOON, (scaled(),))
+    assert checked.of(COMMIT) is checked
+    assert checked.of(NEWER).state is DriftState.UNCHECKED
+    assert checked.of(None).objects == ()
+
+
+def test_what_drifted_is_put_back_only_to_what_is_deployed() -> None:
+    reverting = deployment(trigger=Trigger.DRIFT)
+    assert outdated(reverting, deployed=COMMIT) is None
+    assert outdated(reverting, deployed=NEWER) == f"the environment runs {NEWER[:12]} by now"
+    assert outdated(replace(reverting, trigger=Trigger.MERGE), deployed=NEWER) is None
+
+
+def test_the_status_has_one_state_per_step_and_no_value_of_a_secret() -> None:
+    ref = ObjectRef("v1", "Secret", "shop", "key")
+    hidden = ObjectDrift(ref, DriftKind.CHANGED, (FieldDrift("data.key", hidden=True),))
+    states = {
+        Step.NOTHING: StatusState.SUCCESS,
+        Step.REPORT: StatusState.FAILURE,
+        Step.REVERT: StatusState.PENDING,
+        Step.STOP: StatusState.FAILURE,
+    }
+    for step, state in states.items():
+        checked = Checked(DriftState.DRIFTED, COMMIT, NOON, (hidden, scaled()), step=step)
+        status = drift_words.commit_status(STAGING, COMMIT, checked, page="https://x.example/1")
+        assert (status.context, status.state) == ("drift/staging", state)
+        assert status.description.endswith(": Secret shop/key data.key changed (hidden), and 1 more")
+
+
+def test_the_audit_is_told_names_and_no_values() -> None:
+    told = drift_words.without_values([scaled(), ObjectDrift(WEB, DriftKind.MISSING)])
+    assert told == ("Deployment shop/web spec.replicas by keda at 12:02", "Deployment shop/web missing")
