@@ -9,8 +9,8 @@ READY   = $(VENV)/.ready
 demo: $(READY)            ## the whole thing on this machine; ONCE=1 ends after the first merge
 	$(BIN)/deployer demo $(if $(ONCE),--once)
 
-test: $(READY)            ## the whole suite; KUBEBUILDER_ASSETS=... adds a real API server
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile $(TESTS)
+test: $(READY)            ## the suite; THOROUGH=1 adds what takes long, KUBEBUILDER_ASSETS=... a real API server
+	THOROUGH="$(THOROUGH)" PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -n 2 --dist loadfile $(TESTS)
 
 check: $(READY)           ## format, lint, types, import contract
 	$(BIN)/ruff format --check .

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 BUSY_SECONDS = 1
 ROUND_SECONDS = 20.0
 """One job tells for so long."""
-CLAIM = timedelta(seconds=60)
+CLAIM = timedelta(seconds=30)
 """How long a report is left to the worker that makes it."""
 
 

@@ -42,7 +42,7 @@ WORKING = (MERGES, LOOKS, DEPLOYMENTS)
 REPORTING = (REPORTS,)
 CHECKING = (CHECKS,)
 _LATER = 10
-"""By how much reports and checks leave the processor to deployments."""
+"""By how much checks leave the processor to deployments and to the word on them."""
 _GONE_SECONDS = 60
 """A worker that was not heard of for so long counts as gone (a minute later, with RQ's own tolerance)."""
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
@@ -61,7 +61,7 @@ class PoolWorker(Worker):
         """Work until told to stop, or until the process that started this one has ended (Linux)."""
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if self.queue_names() != list(WORKING):
+        if self.queue_names() == list(CHECKING):
             os.nice(_LATER)
         return bool(super().work(*args, **options))
 

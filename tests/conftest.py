@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,14 @@ from tests.control_plane import assets, control_plane, free_port
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_cluster: only on a real API server (KUBEBUILDER_ASSETS)")
+    config.addinivalue_line("markers", "thorough: takes long; left out unless THOROUGH is set, as CI does")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ.get("THOROUGH"):
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(pytest.mark.skip(reason="takes long; make test THOROUGH=1"))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -19,7 +19,7 @@ TURNS = "deployer:turns"
 TAKEN = "deployer:turns:taken"
 """How many turns were taken ever: whoever chose before somebody else took one has to choose again."""
 
-_STARTING = 5.0
+STARTING = 5.0
 """Seconds in which whoever took a turn takes the lease. One without a lease then has ended, or its worker has."""
 
 # KEYS: waiting, turns, taken, lease  ARGV: environment, now, due again, turns taken when it was chosen
@@ -67,7 +67,7 @@ class Turns:
             taken, raw = asked.execute()
         begun = {text(key): float(since) for key, since in raw.items()}
         held = dict(zip(begun, self._held(begun), strict=True))
-        over = [key for key, since in begun.items() if not held[key] and at.timestamp() - since > _STARTING]
+        over = [key for key, since in begun.items() if not held[key] and at.timestamp() - since > STARTING]
         if over:
             self._redis.hdel(TURNS, *over)
         return Running(tuple(EnvironmentKey.parse(key) for key in begun if key not in over), int(taken or 0))

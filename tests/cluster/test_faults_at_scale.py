@@ -29,6 +29,7 @@ from tests.cluster.objects import config_map, deployment, service
 from tests.cluster.scripted import FaultyProxy, Reply, Request, Reset
 from tests.control_plane import ControlPlane, assets, control_plane
 
+pytestmark = pytest.mark.thorough
 MANY = 1000
 IN_A_HURRY = Budget(attempts=5, first=0.1, longest=0.4)
 """About a second: what it does when it gives up does not depend on when."""

@@ -93,6 +93,8 @@ VICTIMS: Mapping[str, Callable[[Deployer], None]] = {
     "git-and-kustomize": _programs,
     "everything": _everything,
 }
+IN_SHORT = ("workers", "everything")
+"""Those whose story is told also where there is little time."""
 OVERTAKEN = ("clock-and-web", "redis")
 """In these stories something newer comes after the death."""
 
@@ -144,7 +146,9 @@ def deployer(stories: Stories) -> Deployer:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(
+    "victim", [each if each in IN_SHORT else pytest.param(each, marks=pytest.mark.thorough) for each in VICTIMS]
+)
 def test_whoever_is_killed_in_whatever_stage_the_newest_commit_runs_and_every_commit_has_a_final_status(
     stories: Stories, victim: str, stage: str
 ) -> None:
@@ -215,6 +219,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_its_write_and_hands_the_deploym
     assert deployer.runs("apply") == {deployer.texts[commit]}
 
 
+@pytest.mark.thorough
 def test_a_rolling_restart_during_a_burst_loses_nothing_and_the_last_commit_runs(deployer: Deployer) -> None:
     before = len(deployer.given.store.deployments.newest(key("burst")))
     commits = []

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from deployer import store
+from deployer.store import turns
 from deployer.store.leases import Leases
 from jobs import lanes, worker
 
@@ -14,5 +15,6 @@ LEASE_SECONDS = 2.0
 
 if __name__ == "__main__":
     setattr(store, "Leases", partial(Leases, seconds=LEASE_SECONDS))  # noqa: B010 - not one of its public names
+    turns.STARTING = LEASE_SECONDS / 4
     setattr(lanes, "CLAIM", timedelta(seconds=LEASE_SECONDS))  # noqa: B010 - no constant of its own
     worker.main()

@@ -23,6 +23,7 @@ from tests.jobs.gate import Fate, Gate, Hold
 from tests.jobs.machines import World, key, make_world
 
 pytestmark = [
+    pytest.mark.thorough,
     pytest.mark.skipif(sys.platform != "linux", reason="finds the workers of a machine in /proc"),
 ]
 

@@ -42,6 +42,7 @@ def test_many_large_kustomizations_are_read(trees: Trees) -> None:
     assert faults(trees, commit, *(name.partition("/")[0] for name in files)) == [set()] * 40
 
 
+@pytest.mark.thorough
 def test_a_tree_that_contains_itself_many_times_is_refused_for_its_overlay_alone(trees: Trees) -> None:
     repository = trees.repository
     names = [f"x{number}" for number in range(10)]

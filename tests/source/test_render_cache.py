@@ -462,6 +462,7 @@ def write_for_ever(folder: Path) -> None:
             cache.put(key(number), manifests(number))
 
 
+@pytest.mark.thorough
 def test_many_processes_share_it(folder: Path) -> None:
     """They use the same keys, and there is so little room that they sweep all the time."""
     with ProcessPoolExecutor(3, mp_context=SPAWN) as pool:
@@ -472,6 +473,7 @@ def test_many_processes_share_it(folder: Path) -> None:
     assert [path for path in folder.iterdir() if path.name.startswith(".new")] == []
 
 
+@pytest.mark.thorough
 def test_the_folder_may_be_removed_under_their_feet(folder: Path) -> None:
     with ProcessPoolExecutor(3, mp_context=SPAWN) as pool:
         users = [pool.submit(use, folder, seed) for seed in range(3)]

@@ -24,7 +24,7 @@ from deployer.sandbox.forge.markdown import render
 from deployer.sandbox.forge.people import Role
 from deployer.sandbox.forge.refusal import Forbidden, NotFound, Refused
 from deployer.sandbox.forge.repositories import Repository
-from deployer.sandbox.forge.shown import Check, checks, deployments
+from deployer.sandbox.forge.shown import Check, checks, deployments, statuses
 
 _COMMITS_SHOWN = 30
 _DELIVERIES_SHOWN = 8
@@ -113,7 +113,7 @@ def _show_in_full(pages: Blueprint, hosting: Hosting) -> None:
         changed = _changed(repo, one.parents[0] if one.parents else None, one.sha)
         with repo.lock:
             return render_template(
-                "commit.html", repo=repo, commit=one, checks=checks(repo, one.sha), lines=changed,
+                "commit.html", repo=repo, commit=one, statuses=statuses(repo, one.sha), lines=changed,
                 runs=repo.checks.latest(one.sha), deployments=deployments(repo, one.sha),
             )  # fmt: skip
 

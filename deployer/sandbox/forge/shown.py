@@ -52,9 +52,14 @@ def _url(repo: Repository, one: Deployment) -> str:
     return one.environment_url or repo.deployments.environments[one.environment].external_url
 
 
-def _of(repo: Repository, commit: str) -> list[Check]:
-    statuses = [_status(one) for one in repo.statuses.latest(commit)]
-    return statuses + [_run(repo, one) for one in repo.checks.latest(commit)]
+def statuses(repo: Repository, commit: str) -> tuple[Check, ...]:
+    """The checks of a commit that are no runs."""
+    with repo.lock:
+        return tuple(_status(one) for one in repo.statuses.latest(commit))
+
+
+def _of(repo: Repository, commit: str) -> tuple[Check, ...]:
+    return (*statuses(repo, commit), *(_run(repo, one) for one in repo.checks.latest(commit)))
 
 
 def _status(one: Status) -> Check:

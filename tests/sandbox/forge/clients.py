@@ -22,6 +22,7 @@ from deployer.forges.gitlab import GitLab
 from deployer.model import Event, ForgeKind
 from deployer.sandbox.forge import App, SandboxForge
 from deployer.webhooks.receive import interpret
+from tests.sandbox.forge.conftest import SHOP, TOOLS
 from tests.sandbox.forge.receiver import Receiver, Request
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
@@ -81,11 +82,16 @@ def understood(request: Request) -> Event:
 
 
 def told(forge: SandboxForge, receiver: Receiver) -> list[Event]:
-    """What the receiver was told since the last time, in order."""
+    """What the receiver was told since the last time, in the order in which it happened."""
     assert forge.settle()
-    events = [understood(one) for one in receiver.requests]
+    happened = [one.id for name in (SHOP, TOOLS) for one in forge.deliveries(name)]
+    events = [understood(one) for one in sorted(receiver.requests, key=lambda one: happened.index(_id(one)))]
     receiver.requests.clear()
     return events
+
+
+def _id(request: Request) -> str:
+    return request.headers.get("X-GitHub-Delivery") or request.headers["Idempotency-Key"]
 
 
 def body(request: Request) -> Mapping[str, Any]:

@@ -29,12 +29,17 @@ def user(login: str, forge_url: str) -> Json:
     """Someone with an account; everybody has one here, and so has every App."""
     number, bot = number_of(login), login.endswith("[bot]")
     url = f"{forge_url}{API}/users/{login}"
-    links = ("followers", "subscriptions", "orgs", "repos", "received_events")
+    links = ("followers", "subscriptions", "repos", "received_events")
+    elsewhere = {
+        "events": "/events{/privacy}", "following": "/following{/other_user}", "gists": "/gists{/gist_id}",
+        "organizations": "/orgs", "starred": "/starred{/owner}{/repo}",
+    }  # fmt: skip
     return {
         "login": login, "id": number, "node_id": node("User", number), "avatar_url": "", "gravatar_id": "",
         "url": url, "html_url": f"{forge_url}/{login}", "type": "Bot" if bot else "User",
         "user_view_type": "public", "site_admin": False,
         **{f"{link}_url": f"{url}/{link}" for link in links},
+        **{f"{link}_url": f"{url}{end}" for link, end in elsewhere.items()},
     }  # fmt: skip
 
 
