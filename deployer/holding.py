@@ -16,6 +16,8 @@ COOL_DOWN = timedelta(seconds=60)
 """From one revert of an environment to the next."""
 MOST_REVERTS = 3
 """Of one field within `WINDOW`; then somebody fights for it, and to go on would only make both sides write for ever."""
+MOST_TOGETHER = 10
+"""So many in an hour, whatever they were of: who makes something new each time is fighting, too."""
 WINDOW = timedelta(hours=1)
 CALM = timedelta(minutes=15)
 """A field that was as git wants it for so long is held again."""
@@ -144,7 +146,9 @@ def outdated(deployment: Deployment, *, deployed: str | None) -> str | None:
 
 
 def _fought(memory: Memory, mark: str) -> bool:
-    return mark in memory.stopped or len(memory.reverts.get(mark, ())) >= MOST_REVERTS
+    together = {at for times in memory.reverts.values() for at in times}
+    often = len(memory.reverts.get(mark, ())) >= MOST_REVERTS or len(together) >= MOST_TOGETHER
+    return often or mark in memory.stopped
 
 
 def _aged(memory: Memory, seen: Sequence[str], now: datetime) -> Memory:

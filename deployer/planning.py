@@ -244,7 +244,7 @@ def overtaken(deployment: Deployment, *, runs: Iterable[str], ahead: Callable[[s
         runs: the commits that the environment runs or was told to run.
         ahead: whether its first commit is further along the branch than its second.
     """
-    if deployment.trigger is Trigger.ROLLBACK:
+    if deployment.trigger in (Trigger.ROLLBACK, Trigger.DRIFT):  # one goes back, the other puts back what runs
         return None
     further = next((commit for commit in runs if ahead(commit, deployment.commit)), None)
     return older(further) if further is not None else None

@@ -242,13 +242,15 @@ class _Attempt:
 
     def _foresee(self, environment: Environment, merged: Merged, mirror: Mirror) -> Foreseen:
         self._confirm()
-        return foresee(
-            environment,
-            merged.commit,
-            cluster=self.given.settings.clusters[environment.cluster],
-            mirror=mirror,
-            renders=self.given.renders,
-        )
+        cluster, renders = self.given.settings.clusters[environment.cluster], self.given.renders
+        try:
+            return foresee(environment, merged.commit, cluster=cluster, mirror=mirror, renders=renders)
+        except (RedisError, JobTimeoutException):
+            raise
+        except Exception as error:  # one that we cannot cope with must not hold up the others
+            log.exception("internal error", environment=str(environment.key), commit=merged.commit)
+            reason = f"internal error ({type(error).__name__}); the worker's log has the details"
+            return Foreseen(Outcome(environment.key.environment, failure=reason))
 
     def _confirm(self) -> None:
         if not self.given.store.previews.is_current(self.wanted):

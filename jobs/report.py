@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
+from redis.exceptions import RedisError
+from rq.timeouts import JobTimeoutException
 
 from deployer.model import Deployment, EnvironmentKey, Failure, Permanent, Stage, Temporary
 from deployer.progress import WORTH_A_WORD
@@ -85,6 +87,12 @@ class Teller:
             return
         except SettingsError as error:
             self._again(latest, Temporary(str(error), stage=Stage.REPORT))
+            return
+        except (RedisError, JobTimeoutException):
+            raise
+        except Exception as error:  # one that we cannot tell must not hold up the others
+            log.exception("internal error", deployment=latest.id)
+            self._again(latest, Temporary(f"internal error ({type(error).__name__})", stage=Stage.REPORT))
             return
         self.given.store.reports.told(latest)
         if not latest.state.final and self.given.store.deployments.stages(latest.id) != stages:

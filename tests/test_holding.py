@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from deployer.forges import drift_words
-from deployer.holding import CALM, COOL_DOWN, Checked, Decision, DriftState, Memory, Step, decide, fighters, outdated
+from deployer.holding import (
+    CALM,
+    COOL_DOWN,
+    MOST_TOGETHER,
+    Checked,
+    Decision,
+    DriftState,
+    Memory,
+    Step,
+    decide,
+    fighters,
+    outdated,
+)
 from deployer.model import Author, Drift, DriftKind, FieldDrift, ObjectDrift, ObjectRef, StatusState, Trigger
 from tests.examples import COMMIT, NEWER, NOON, STAGING, after, deployment
 
@@ -73,6 +85,17 @@ def test_three_reverts_of_three_fields_stop_nothing() -> None:
         decision = looked(scaled(f"spec.field{number}"), memory=memory, at=number * PAUSE)
         assert decision.step is Step.REVERT
         memory = decision.memory
+
+
+def test_whoever_makes_something_new_each_time_is_stopped_too() -> None:
+    memory = FRESH
+    for number in range(MOST_TOGETHER):
+        decision = looked(scaled(f"data.key-{number}"), memory=memory, at=number * PAUSE)
+        assert decision.step is Step.REVERT
+        memory = decision.memory
+    last = looked(scaled("data.another"), memory=memory, at=MOST_TOGETHER * PAUSE)
+    assert last.step is Step.STOP
+    assert fighters([scaled("data.another")], last.memory) == ("keda",)
 
 
 def test_another_field_is_still_put_back() -> None:

@@ -224,7 +224,7 @@ def _folded(outcomes: Sequence[Outcome], room: int) -> tuple[list[str], int]:
     folds, missing = [], 0
     for outcome in outcomes:
         objects = _blocks(outcome)
-        title = f"<code>{html.escape(outcome.environment)}</code>: {html.escape(one_line(outcome))}"
+        title = f"<code>{html.escape(f'{outcome.environment}: {one_line(outcome)}')}</code>"
         opened, closed = f"<details><summary>{title}</summary>", "</details>"
         used, kept = len(opened) + len(closed) + 4, []
         for block in objects:

@@ -12,6 +12,9 @@ from deployer.store.chain import SEAL
 #       the audit, its digest, id that the next row joins (or empty), row, its digest, then the fields of the hash
 QUEUE = f"""{SEAL}
 local active = redis.call('GET', KEYS[1])
+if active and KEYS[8] ~= '' and redis.call('HGET', 'deployer:deployment:' .. active, 'trigger') == 'drift' then
+  active = false
+end
 if active and (ARGV[6] == '' or redis.call('HGET', 'deployer:deployment:' .. active, 'state') ~= ARGV[6]) then
   if active ~= ARGV[9] then return {{active, 0}} end
   audit(KEYS[9], KEYS[10], ARGV[10], ARGV[11])

@@ -47,7 +47,7 @@ GOLDEN = """\
 | `staging` | 0 | 1 | 1 | 0 |  |
 | `production` | ? | ? | ? | ? | `render: no` |
 
-<details><summary><code>staging</code>: 1 to change, 1 to delete</summary>
+<details><summary><code>staging: 1 to change, 1 to delete</code></summary>
 
 ```diff
 -a
@@ -61,7 +61,7 @@ GOLDEN = """\
 
 </details>
 
-<details><summary><code>production</code>: render: no</summary>
+<details><summary><code>production: render: no</code></summary>
 
 ```text
 render: no

@@ -16,11 +16,13 @@ import yaml
 
 from deployer.cluster.connection import Connection, connect
 from deployer.holding import COOL_DOWN, Checked, DriftState, Step
+from deployer.intake import Intake, Request
 from deployer.model import Deployment, EnvironmentKey, State, Trigger
 from deployer.settings import load
 from jobs import drift
 from jobs.hold import BUSY
 from jobs.queue import CHECKS
+from tests import repositories
 from tests.control_plane import free_port
 from tests.examples import PRODUCTION, STAGING
 from tests.forges.recording import Answer
@@ -251,6 +253,35 @@ def test_a_revert_gives_way_to_a_merge(world: World, cluster: Connection) -> Non
     ended = {one.trigger: one.state for one in here.given.store.deployments.newest(STAGING)}
     assert ended[Trigger.DRIFT] is State.SUPERSEDED
     assert here.given.store.environments.get(STAGING).deployed == newer
+
+
+def test_a_newer_commit_that_cannot_be_rendered_does_not_end_the_hold(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="revert")
+    broken = repositories.commit(here.repository, {"staging/kustomization.yaml": "resources: [gone.yaml]\n"}, "Break")
+    here.plan(broken)
+    here.deploy(STAGING)
+    assert here.latest(STAGING, broken).state is State.FAILED
+    edit(here, cluster, "mine")
+    here.clock.move(1)
+    assert look(here).step is Step.REVERT
+    here.deploy(STAGING)
+    assert (newest(here).trigger, newest(here).state) == (Trigger.DRIFT, State.SUCCEEDED)
+    assert live(here, cluster) == "hello"
+
+
+@pytest.mark.parametrize("trigger", [Trigger.MANUAL, Trigger.ROLLBACK, Trigger.RERUN])
+def test_what_a_person_asks_for_does_not_join_a_revert(world: World, cluster: Connection, trigger: Trigger) -> None:
+    here = deployed(world, drift="revert")
+    edit(here, cluster, "mine")
+    look(here)
+    intake = Intake(here.given.store, here.given.queues, here.clock)
+    asked = intake.accept(Request(STAGING, here.first, trigger, actor="ada"))
+    assert asked.trigger is trigger
+    here.deploy(STAGING)
+    ended = here.latest(STAGING, here.first)
+    assert (ended.id, ended.state) == (asked.id, State.SUCCEEDED)
+    assert here.given.store.deployments.queued(STAGING) == ()
+    assert live(here, cluster) == "hello"
 
 
 def test_after_a_revert_a_late_delivery_of_the_same_merge_changes_nothing(world: World, cluster: Connection) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from deployer.model import EnvironmentKey, Ignored, PullRequestAction, PullRequestEvent, PullRequestKey, State
+from deployer.model import (
+    Environment,
+    EnvironmentKey,
+    Ignored,
+    PullRequestAction,
+    PullRequestEvent,
+    PullRequestKey,
+    State,
+)
+from deployer.preview import Foreseen, foresee
 from jobs.preview import ask, preview_owed
 from jobs.sweep import sweep_with
 from tests import repositories
@@ -123,6 +132,23 @@ def test_one_environment_that_cannot_be_rendered_leaves_the_others(world: World)
     assert found["preview/staging"] == ("success", "1 to change")
     assert found["preview/production"][0] == "failure"
     assert "render" in found["preview/production"][1]
+
+
+def test_one_environment_that_we_cannot_cope_with_leaves_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(environment: Environment, *arguments: object, **options: object) -> Foreseen:
+        if environment.key == STAGING:
+            raise ValueError
+        return foresee(environment, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("jobs.preview.foresee", breaks)
+    deployed(world, world.first)
+    show(world, propose(world, say("ahoy", "staging", "production")))
+    told = {context: (state, description) for context, state, description in statuses(world)}
+    assert told["preview/staging"][0] == "failure"
+    assert "internal error (ValueError)" in told["preview/staging"][1]
+    assert told["preview/production"][0] == "success"
 
 
 def test_what_would_be_deleted_stands_first(world: World) -> None:

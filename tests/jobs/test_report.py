@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import secrets
 
+import pytest
 from rq.registry import ScheduledJobRegistry
 
-from deployer.model import State
+from deployer.model import Deployment, State
 from deployer.retries import REPORTS as REPORTS_BUDGET
 from jobs.queue import REPORTS
-from tests.examples import STAGING, after, deployment
+from jobs.report import Teller, report_owed
+from tests.examples import PRODUCTION, STAGING, after, deployment
 from tests.forges.recording import Answer
 from tests.jobs.world import World
 
@@ -93,3 +95,19 @@ def test_the_final_state_has_a_budget_of_its_own(world: World) -> None:
     world.given.store.deployments.finish(deployment(commit=COMMIT), State.SUCCEEDED, "done", at=after(3))
     world.report(STAGING, COMMIT)
     assert world.given.store.reports.owed(before=after(100_000)) == ((STAGING, COMMIT),)
+
+
+def test_one_that_cannot_be_told_does_not_hold_up_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def show(teller: Teller, latest: Deployment) -> None:
+        if latest.key == STAGING:
+            raise ValueError
+        shown.append(latest.id)
+
+    shown: list[str] = []
+    queue(world)
+    world.given.store.deployments.queue(deployment("b1", key=PRODUCTION, commit=COMMIT))
+    monkeypatch.setattr(Teller, "_show", show)
+    report_owed(world.given)
+    assert shown == ["b1"]
+    assert "internal error (ValueError)" in world.given.store.deployments.log_lines("a1")[-1]
+    assert world.given.store.reports.owed(before=world.clock()) == ()

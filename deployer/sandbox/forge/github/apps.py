@@ -29,6 +29,11 @@ def blueprint(hosting: Hosting) -> Blueprint:
             raise Unauthenticated("A JSON web token could not be decoded")
         g.github_app = hosting.apps.proved(shown)
 
+    _answer(api, hosting)
+    return api
+
+
+def _answer(api: Blueprint, hosting: Hosting) -> None:
     @api.get("/app")
     def whoami() -> ResponseReturnValue:
         return jsonify(shapes.app(_app(), _url()))
@@ -48,8 +53,6 @@ def blueprint(hosting: Hosting) -> Blueprint:
     @api.post("/app/installations/<int:number>/access_tokens")
     def token(number: int) -> ResponseReturnValue:
         return jsonify(shapes.token(*hosting.apps.issue(_app(), number, _permissions()))), 201
-
-    return api
 
 
 def _permissions() -> dict[str, str]:

@@ -38,6 +38,11 @@ def add(api: Blueprint, hosting: Hosting) -> None:
         repo = find(hosting, project)
         return jsonify(shapes.deployment(repo, repo.deployments.get(number)))
 
+    _write(api, hosting)
+    _environments(api, hosting)
+
+
+def _write(api: Blueprint, hosting: Hosting) -> None:
     @api.post(_PATH)
     def plan(project: str) -> ResponseReturnValue:
         repo, fields = find(hosting, project), answers.fields()
@@ -57,8 +62,6 @@ def add(api: Blueprint, hosting: Hosting) -> None:
             except TransitionRefused as refused:
                 return answers.error(400, {"status": [str(refused)]})
         return jsonify(shapes.deployment(repo, moved))
-
-    _environments(api, hosting)
 
 
 def _environments(api: Blueprint, hosting: Hosting) -> None:
