@@ -142,6 +142,11 @@ class Known:
     """The branch ends with the merged commit."""
     rolled_back: bool = False
     """What the environment was last told to run is what somebody went back to."""
+    new: bool = True
+    """The branch was not at the commit before: it cannot be what somebody went back from."""
+
+
+_ROLLED_BACK = Skip("rolled back; a new merge or a replay goes ahead again")
 
 
 def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | Skip:
@@ -154,6 +159,8 @@ def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | S
     replay = known.last is not None and receipt is not None and replayed(receipt, known.last)
     if known.ahead is not None:
         return Skip(older(known.ahead), asked=replay)
+    if known.last is None and known.rolled_back and not known.new:
+        return _ROLLED_BACK
     if known.last is None or not known.last.state.final:
         return Trigger.MERGE
     if replay:
@@ -171,7 +178,7 @@ def _again(commit: str, *, known: Known, last: Deployment) -> Trigger | Skip:
     if known.deployed == commit:
         return Skip("already deployed")
     if known.rolled_back:
-        return Skip("rolled back; a new merge or a replay goes ahead again")
+        return _ROLLED_BACK
     return Skip(f"already ended: {last.summary}")
 
 

@@ -38,6 +38,9 @@ from jobs.resources import Resources
 
 log = structlog.get_logger()
 
+DEATHS = 3
+"""A delivery that takes its worker along this often is not planned again."""
+
 
 def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
     """Plan one recorded delivery; safe to run any number of times.
@@ -112,6 +115,7 @@ class Asked:
         planned: list[EnvironmentKey] = []
         plan = Plan(self.given, self._origin(), self.branch, self.environments)
         try:
+            self._refuse_deadly()
             mirror = self.given.mirror(self.environments[0])
             for key in plan.run(self._tip(mirror), mirror):
                 planned.append(key)  # what there is when it breaks off counts
@@ -126,6 +130,10 @@ class Asked:
         self.given.store.deliveries.planned(forge, delivery_id)
         log.info("plan", forge=forge, delivery=delivery_id, commit=commit, environments=list(map(str, planned)))
         return planned
+
+    def _refuse_deadly(self) -> None:
+        if self.given.store.deliveries.begun(self.delivery.forge, self.delivery.id) > DEATHS:
+            raise Permanent(f"its worker died {DEATHS} times while planning it (out of memory?)", stage=Stage.PLAN)
 
     def _tip(self, mirror: Mirror) -> str:
         """The commit to deploy: the merged one, once our own mirror has it on its branch.

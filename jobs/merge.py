@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 
 CLAIM = timedelta(seconds=30)
 """How long something is left to the worker that plans it, before somebody else looks whether that one is alive."""
+
+ROUND_SECONDS = 60.0
+"""One job plans for so long; the next one may be another worker's."""
 
 
 def plan() -> None:
@@ -44,6 +48,7 @@ def plan_owed(given: Resources) -> list[EnvironmentKey]:
     """
     given.store.deliveries.begin()
     found: list[EnvironmentKey] = []
+    ends = time.monotonic() + ROUND_SECONDS
     while work := _claim(given):
         if found:
             given.queues.deploy()
@@ -51,6 +56,9 @@ def plan_owed(given: Resources) -> list[EnvironmentKey]:
         for _ in planned[1:]:
             given.queues.deploy()
         found += planned
+        if given.store.leases.stopping or time.monotonic() > ends:
+            given.queues.plan()
+            break
     return found
 
 

@@ -75,7 +75,7 @@ class Plan:
             Permanent: what an overlay reads cannot be found out.
             Temporary: the mirror cannot be read now.
         """
-        self._move_on(commit, mirror)
+        new = self._move_on(commit, mirror)
         standings = self.given.store.environments.standings([each.key for each in self.environments], commit)
         lost = mirror.lost(self.branch.name, {now.deployed for now in standings if now.deployed})
         found = reads(mirror, commit, {environment.overlay for environment in self.environments})
@@ -90,7 +90,7 @@ class Plan:
         if not there:
             self._audit_skipped(None, commit, "changes nothing that an environment is deployed from")
         for environment in there:
-            if self._plan_one(environment, commit, mirror, lost):
+            if self._plan_one(environment, commit, mirror, lost=lost, new=new):
                 yield environment.key
 
     def again(self, environment: Environment, commit: str, mirror: Mirror) -> Deployment:
@@ -130,23 +130,28 @@ class Plan:
             else:
                 self._audit_skipped(environment, commit, reason)
 
-    def _move_on(self, commit: str, mirror: Mirror) -> None:
+    def _move_on(self, commit: str, mirror: Mirror) -> bool:
         """Write down that the branch is at a commit now, before it is seen whom it reaches.
 
         Whoever is told of an older one later, or has it under way now, then knows that it was taken back or left alone.
+
+        Returns:
+            Whether the branch was not there before.
         """
         names = (self.branch.forge, self.branch.repository, self.branch.name)
         environments = self.given.store.environments
         while True:
             before = environments.planned(*names)
             if before is not None and mirror.is_ahead(before, commit, branch=self.branch.name):
-                return
+                return True
             if environments.plan(*names, commit, after=before):
-                return
+                return before != commit
 
-    def _plan_one(self, environment: Environment, commit: str, mirror: Mirror, lost: frozenset[str]) -> bool:
+    def _plan_one(
+        self, environment: Environment, commit: str, mirror: Mirror, *, lost: frozenset[str], new: bool
+    ) -> bool:
         """Queue a deployment unless there is a reason not to; whether there is something to deploy now."""
-        known = self._known(environment, commit, mirror)
+        known = replace(self._known(environment, commit, mirror), new=new)
         decision = decide(commit, known=known, receipt=self.origin.receipt)
         if isinstance(decision, Trigger):
             trigger = self.origin.trigger if decision is Trigger.MERGE else decision

@@ -45,10 +45,10 @@ def look(key: str, number: str) -> None:
     """Make one look at the rollout in an environment, unless somebody has made it; safe to run any number of times."""
     given, environment = resources(), EnvironmentKey.parse(key)
     with room(given, environment) as there:
-        if there:
+        if there:  # if not, it waits for its turn like the others, and is looked at then
             look_with(given, environment, int(number))
-        else:
-            given.queues.look(environment, int(number), delay=BUSY)
+    if given.store.deployments.waiting(before=given.clock()):
+        given.queues.deploy()
 
 
 def look_with(given: Resources, key: EnvironmentKey, number: int) -> None:
@@ -66,6 +66,7 @@ def look_with(given: Resources, key: EnvironmentKey, number: int) -> None:
             Watch(given, deployment, lease).look()
     waiting = [each for each in given.store.deployments.queued(key) if each.state is not State.ROLLING_OUT]
     if not all(given.store.deployments.tried(deployment) for deployment in waiting):
+        given.store.deployments.postpone(key, due=given.clock())
         given.queues.deploy()
 
 

@@ -19,16 +19,20 @@ PATIENCE = timedelta(seconds=20)
 """How long something may be owed before it counts as left behind."""
 
 
+SOON = timedelta(seconds=2)
+"""How long something may be owed before it is asked for once more: clocks of machines differ."""
+
+
 def sweep_with(given: Resources) -> None:
     """Move what was left behind, with given resources."""
     now = given.clock()
     before = now - PATIENCE
     given.queues.enqueue_late()
+    if given.store.deliveries.owed(before=now - SOON) or given.store.tips.owed(before=now - SOON):
+        given.queues.plan()  # by the clock of who took it in it may have been due before it was by the worker's
     if owed := given.store.deliveries.owed(before=before):
-        given.queues.plan()
         log.warning("left behind", what="deliveries", deliveries=[delivery_id for _, delivery_id in owed])
     if branches := given.store.tips.owed(before=before):
-        given.queues.plan()
         log.warning("left behind", what="branches", branches=list(map(str, branches)))
     if requests := given.store.previews.owed(before=before):
         given.queues.preview()

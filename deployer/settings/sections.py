@@ -241,6 +241,8 @@ class Settings(Section):
             each.key: (f"repository {each.key.forge}/{each.key.repository}", f"cluster {each.cluster}")
             for each in self.environments
         }
+        if not pairs:
+            return {}
         repositories, clusters = (len(set(names)) > 1 for names in zip(*pairs.values(), strict=True))
         return {
             key: (*(pair[:1] if repositories else ()), *(pair[1:] if clusters else ())) for key, pair in pairs.items()

@@ -29,7 +29,7 @@ _REMEDIES: Final = {
     Fault.HELM: "needs Helm, which runs only where the settings say helm: true",
     Fault.UNKNOWN: "cannot be followed",
     Fault.NO_FOLDER: "is not a folder",
-    Fault.ENDLESS: "reads more folders and files than can be followed; does it include itself in many ways?",
+    Fault.ENDLESS: "reads more files, folders or text than can be followed; does it include itself in many ways?",
     Fault.EMPTY: "has no kustomization; add a kustomization.yaml",
     Fault.AMBIGUOUS: "has more than one kustomization; leave one",
 }
@@ -77,9 +77,10 @@ def said_of(finding: Finding, lines: Lines) -> str:
             remedy += "; correct `overlay` in the settings, or add it"
         return f"the overlay {_quoted(finding.text)} {remedy}"
     line = lines(finding.file, finding.text or finding.field)
-    where = f"{finding.file}:{line}" if line else finding.file
+    file = finding.file if finding.file.isprintable() else repr(finding.file)
+    where = f"{file}:{line}" if line else file
     if finding.fault is Fault.UNREADABLE:
-        return f"{finding.file}: {finding.text}"
+        return f"{file}: {finding.text}"
     return f"{where}: {_entry(finding)} {_REMEDIES[finding.fault]}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from deployer.model import Failure, Permanent, Stage, Temporary
 from deployer.process import MIB, Limits, ProgramFailed, ProgramTimedOut
@@ -24,46 +24,62 @@ _OUT_OF_MEMORY: Final = re.compile(
 )
 _CRASH: Final = re.compile(r"^(?:panic|fatal error): (?P<what>[^\n]*)", re.MULTILINE)
 
+_CONSIDERED: Final = 4 * LONGEST
+"""Characters in which the cause is looked for, after the quotations were taken out of all that was printed."""
+
+
+class _Quotation(NamedTuple):
+    """Text that somebody wrote. Searched for once and from both sides: the repository decides how long it is."""
+
+    begin: re.Pattern[str]
+    """What kustomize says before it. Takes linear time, so nothing unbounded stands before something else."""
+    end: str
+    """What it says after it, the last of these counts; empty if the quotation may be followed by anything."""
+    instead: str
+    certain: bool = True
+    """A beginning without an end hides all that follows, for what is printed without end is cut off."""
+
+
+def _quotation(begin: str, end: str, instead: str, *, certain: bool = True) -> _Quotation:
+    return _Quotation(re.compile(begin), end, instead, certain)
+
+
 _QUOTATIONS: Final = (
-    (re.compile(r"invalid map key: .*", re.DOTALL), "invalid map key"),
-    (re.compile(r"(unknown anchor) '.*?'", re.DOTALL), r"\1"),
-    (re.compile(r"(cannot decode !!\w+) `.*?` (as a !!\w+)", re.DOTALL), r"\1 \2"),
-    (re.compile(r"map\[string\]interface \{\}(?:\{.*\}|\(nil\)): ", re.DOTALL), ""),
-    (re.compile(r"\bmap\[.*\]", re.DOTALL), "map[…]"),
-    (
-        re.compile(r"literal sources \[.*\]: invalid literal source .*(?=, expected)", re.DOTALL),
-        "a literal is malformed",
-    ),
-    (re.compile(r"with config: `.*`(?=: )", re.DOTALL), "with its configuration"),
-    (  # a patch that is written out is taken for the name of a file, and called missing
-        re.compile(
-            r"(PatchStrategicMergeTransformer with its configuration): "
-            r"(?!(?:evalsymlink failure on '[\w./-]+' : lstat )?[\w./-]+: no such file).*",
-            re.DOTALL,
-        ),
+    _quotation(r"invalid map key: ", "", "invalid map key"),
+    _quotation(r"unknown anchor '", "'", "unknown anchor"),
+    _quotation(r"(cannot decode !!\w+) `", "` as a ", r"\1 as a "),
+    _quotation(r"map\[string\]interface \{\}\{", "}: ", ""),
+    _quotation(r"\bmap\[", "]", "map[…]"),
+    _quotation(r"literal sources \[", ", expected", "a literal is malformed, expected"),
+    _quotation(r"with config: `", "`: ", "with its configuration: "),
+    _quotation(  # a patch that is written out is taken for the name of a file, and called missing
+        r"(PatchStrategicMergeTransformer with its configuration): "
+        r"(?!(?:evalsymlink failure on '[\w./-]+' : lstat )?[\w./-]+: no such file)",
+        "",
         r"\1 (not shown)",
     ),
-    (  # and so is a generator or transformer
-        re.compile(r"(loading (?:generator|transformer|validator) plugins): (?![\w./' -]+(?::|$)).*", re.DOTALL),
-        r"\1 (not shown)",
+    _quotation(  # and so is a generator or transformer
+        r"(loading (?:generator|transformer|validator) plugins): (?![\w./' -]+(?::|$))", "", r"\1 (not shown)"
     ),
-    (re.compile(r"(patch from) \[.*", re.DOTALL), r"\1 what is given"),
-    (  # operations of a patch
-        re.compile(r"\bdecoding .*(?=: (?:invalid character|unexpected end of JSON|json: ))", re.DOTALL),
-        "decoding a patch",
+    _quotation(r"patch from \[", "", "patch from what is given"),
+    *(  # operations of a patch
+        _quotation(r"\bdecoding ", problem, f"decoding a patch{problem}", certain=False)
+        for problem in (": invalid character", ": unexpected end of JSON", ": json: ")
     ),
-    (re.compile(r"(file sources): \[.*\](?=: )", re.DOTALL), r"\1"),
-    (re.compile(r"source \".*\"(?= key name or file path contains)", re.DOTALL), "an entry's"),
-    (re.compile(r"(key name) \".*\" in source \".*\"", re.DOTALL), r"\1 of an entry"),
-    (re.compile(r"(invalid document separator): .*", re.DOTALL), r"\1 (not shown)"),
-    (re.compile(r"(\[patch: )\".*", re.DOTALL), r"\1not shown]"),
-    (re.compile(r"(must specify one of patch and path) in\s.*", re.DOTALL), r"\1"),
-    (re.compile(r"(patch and path can't be set at the same time)\s.*", re.DOTALL), r"\1"),
-    (re.compile(r"(must specify a target for(?: JSON)? patch) .*", re.DOTALL), r"\1 that is written out"),
-    (re.compile(r"(: node contents):.*", re.DOTALL), r"\1 not shown"),
-    (re.compile(r"(: line) \[[\d ]*\] (has invalid utf8 bytes) : .*", re.DOTALL), r"\1 \2"),
-    (re.compile(r"(cannot unmarshal !!\w+) `.*?`", re.DOTALL), r"\1"),
-    (re.compile(r"(is out of bounds for value) .*", re.DOTALL), r"\1 (not shown)"),
+    _quotation(r"file sources: \[", "]: ", "file sources: "),
+    _quotation(r'key name "', '"', "key name of an entry"),
+    _quotation(
+        r'source "', '" key name or file path contains', "an entry's key name or file path contains", certain=False
+    ),
+    _quotation(r"(invalid document separator): ", "", r"\1 (not shown)"),
+    _quotation(r'\[patch: "', "", "[patch: not shown]"),
+    _quotation(r"(must specify one of patch and path) in\s", "", r"\1"),
+    _quotation(r"(patch and path can't be set at the same time)\s", "", r"\1"),
+    _quotation(r"(must specify a target for(?: JSON)? patch) ", "", r"\1 that is written out"),
+    _quotation(r": node contents:", "", ": node contents not shown"),
+    _quotation(r": line \[[\d ]*\] has invalid utf8 bytes : ", "", ": line has invalid utf8 bytes"),
+    _quotation(r"(cannot unmarshal !!\w+) `", "`", r"\1"),
+    _quotation(r"(is out of bounds for value) ", "", r"\1 (not shown)"),
 )
 
 _TRY: Final = r"accumulation err='accumulating resources from '(?P<resource>[^']*)': "
@@ -103,10 +119,26 @@ def explain(stderr: str, *, root: Path) -> str:
     """The reason in what kustomize printed, on one line, its paths relative to `root`; empty if it gave none."""
     begin = _ERROR.search(stderr)
     text = (stderr[begin.end() :] if begin else stderr).strip()
-    for quotation, replacement in _QUOTATIONS:
-        text = quotation.sub(replacement, text)
-    text = " ".join(_unwrapped(_relative(text, root)).split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    text = text.replace("map[string]interface {}(nil): ", "")
+    for quotation in _QUOTATIONS:
+        text = _without(quotation, text)
+    text = _cut(_relative(text, root), _CONSIDERED)
+    return _cut(" ".join(_unwrapped(text).split()), LONGEST)
+
+
+def _without(quotation: _Quotation, text: str) -> str:
+    begin = quotation.begin.search(text)
+    if begin is None:
+        return text
+    end = text.rfind(quotation.end, begin.end()) if quotation.end else len(text)
+    if end < 0 and not quotation.certain:
+        return text
+    rest = text[end + len(quotation.end) :] if end >= 0 else ""
+    return f"{text[: begin.start()]}{begin.expand(quotation.instead)}{rest}"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
 def _relative(text: str, root: Path) -> str:

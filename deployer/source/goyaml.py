@@ -12,7 +12,8 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import Final, Protocol
 
 import yaml
@@ -24,6 +25,8 @@ MAX_DEPTH: Final = 200
 """Levels of nesting. The deepest of real objects, CRDs with a pod template, have about 60."""
 MAX_COPIED: Final = 100_000
 """Values that all aliases of one text may stand for together; kustomize writes none, so this is for bombs."""
+
+_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
 _TAG: Final = "tag:yaml.org,2002:"
 _EXPECTED: Final[dict[str, tuple[type, ...]]] = {
@@ -46,6 +49,24 @@ class Unreadable(ValueError):  # noqa: N818 - reads as what is the matter
         super().__init__(problem)
         self.at = at
         """The scalar that is at fault, for those who know the text; it may be secret."""
+
+
+class TooMuch(Exception):  # noqa: N818 - reads as what is the matter
+    """All texts together hold more values than may be read."""
+
+
+@contextmanager
+def at_most(values: int) -> Iterator[None]:
+    """Bound what is read within: so many values of all texts together, be they within others or stand for aliases.
+
+    Raises:
+        TooMuch: in whatever reads the first one too many.
+    """
+    token = _left.set([values])
+    try:
+        yield
+    finally:
+        _left.reset(token)
 
 
 def documents(text: bytes) -> Iterator[JSON]:
@@ -105,9 +126,13 @@ class _Reader:
     def __init__(self, text: bytes) -> None:
         self._parser = yaml.CBaseLoader(text)
         self._copied = 0
+        self._left = _left.get()
         self._events: list[yaml.Event] = []
-        self._anchors: dict[str, slice | None] = {}
-        self._open: list[tuple[str | None, int]] = []
+        self._anchors: dict[str, int] = {}
+        """Where the value begins that a name stands for now: as in Go, from its first event on."""
+        self._ends: dict[int, int] = {}
+        """Where each value ends, by where it begins; one that is still open is not there."""
+        self._open: list[int] = []
 
     def close(self) -> None:
         self._parser.dispose()
@@ -117,12 +142,19 @@ class _Reader:
         while not isinstance(event := self._parser.get_event(), yaml.DocumentStartEvent):
             if event is None or isinstance(event, yaml.StreamEndEvent):
                 return None
-        self._events, self._anchors = [], {}
+        self._events, self._anchors, self._ends = [], {}, {}
         while (event := self._parser.get_event()) and not isinstance(event, yaml.DocumentEndEvent):
             self._take(event)
         return self._events
 
+    def _spend(self, values: int) -> None:
+        if self._left is not None:
+            self._left[0] -= values
+            if self._left[0] < 0:
+                raise TooMuch
+
     def _take(self, event: yaml.Event) -> None:
+        self._spend(1)
         if isinstance(event, yaml.AliasEvent):
             self._copy(event)
             return
@@ -130,31 +162,29 @@ class _Reader:
         if isinstance(event, yaml.CollectionStartEvent):
             self._begin(event)
         elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, start = self._open.pop()
-            self._anchor(anchor, start)
-        elif isinstance(event, yaml.ScalarEvent):
-            self._anchor(event.anchor, len(self._events) - 1)
+            self._ends[self._open.pop()] = len(self._events)
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor:
+            self._anchors[event.anchor] = len(self._events) - 1
+            self._ends[len(self._events) - 1] = len(self._events)
 
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
-        self._open.append((event.anchor, len(self._events) - 1))
+        start = len(self._events) - 1
+        self._open.append(start)
         _check_depth(event, len(self._open))
         if event.anchor:
-            self._anchors[event.anchor] = None
-
-    def _anchor(self, name: str | None, start: int) -> None:
-        if name:
-            self._anchors[name] = slice(start, len(self._events))
+            self._anchors[event.anchor] = start
 
     def _copy(self, alias: yaml.AliasEvent) -> None:
         if alias.anchor not in self._anchors:
             raise _unreadable(alias, "refers to an anchor that does not stand before it")
-        place = self._anchors[alias.anchor]
-        if place is None:
+        start = self._anchors[alias.anchor]
+        if start not in self._ends:
             raise _unreadable(alias, "an anchor's value contains itself")
-        self._copied += place.stop - place.start
+        node = self._events[start : self._ends[start]]
+        self._copied += len(node)
         if self._copied > MAX_COPIED:
             raise _unreadable(alias, f"aliases stand for more than {MAX_COPIED:,} values")
-        node = self._events[place]
+        self._spend(len(node))
         _check_depth(alias, len(self._open) + _height(node))
         self._events += node
 

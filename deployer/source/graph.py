@@ -1,7 +1,7 @@
 """What overlays read: the graph of kustomizations, walked in a commit's tree without writing a file.
 
-Each kustomization is read once, whatever number of overlays builds on it, and one wave of reading asks git for all
-that the wave before has named. Judging what is found is not done here (`cage.py`).
+Each kustomization is read once, whatever number of overlays builds on it, and one wave of reading asks git, in few
+goes, for all that the wave before has named. Judging what is found is not done here (`cage.py`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,35 @@ import hashlib
 import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
+from deployer.process import MIB
+from deployer.source import goyaml
 from deployer.source.finding import Fault, Finding
+from deployer.source.goyaml import TooMuch
 from deployer.source.node import Node, Place, Question, Reading, Visit, reading_of
 from deployer.source.snapshot import Snapshot
 
-_MOST: Final = 50_000
-"""Folders and files that one overlay may read; the largest of real ones have a few thousand."""
 
-_USUAL: Final = 100
-"""So many for each overlay are what all of them may read together."""
+class _Bounds(NamedTuple):
+    """What a walk may use of this process, which has no limits of its own."""
+
+    places: int
+    """Folders and files."""
+    text: int
+    """Bytes of kustomizations."""
+    values: int
+    """Of YAML, in all that is parsed."""
+
+
+_MOST: Final = _Bounds(50_000, 32 * MIB, 1_000_000)
+"""For one overlay. The largest of real ones read a few thousand files, and of some hundred kilobytes they parse."""
+
+_USUAL: Final = _Bounds(100, 64 * 1024, 2_000)
+"""So much for each overlay is what all of them may use together."""
+
+_AT_ONCE: Final = 50
+"""Files that are held in memory together, each of them as large as a kustomization may be."""
 
 Read = Callable[[Iterable[str]], Mapping[str, bytes]]
 """The contents of files by their hashes; without those that are larger than a kustomization may be."""
@@ -58,36 +76,33 @@ def inputs(snapshot: Snapshot, overlays: Iterable[str], *, read: Read) -> dict[s
         read: how to get at files; asked once for each wave.
     """
     places = {overlay: Place(posixpath.normpath(overlay)) for overlay in overlays}
+    most = _Bounds(*(max(alone, each * len(places)) for alone, each in zip(_MOST, _USUAL, strict=True)))
     try:
-        return _walked(snapshot, places, read, most=max(_MOST, _USUAL * len(places)))
-    except _TooMuch:
-        return {overlay: _alone(snapshot, overlay, place, read) for overlay, place in places.items()}
+        return _walked(snapshot, places, read, most=most)
+    except TooMuch:
+        if len(places) == 1:
+            return {overlay: _endless(snapshot, overlay) for overlay in places}
+    # One of them that reads too much must not stop the others.
+    return {overlay: inputs(snapshot, [overlay], read=read)[overlay] for overlay in places}
 
 
-def _walked(snapshot: Snapshot, places: Mapping[str, Place], read: Read, *, most: int) -> dict[str, Inputs]:
+def _walked(snapshot: Snapshot, places: Mapping[str, Place], read: Read, *, most: _Bounds) -> dict[str, Inputs]:
     walk = _Walk(snapshot, read, most)
-    walk.visit(places.values())
+    with goyaml.at_most(most.values):
+        walk.visit(places.values())
     return {overlay: walk.inputs(place) for overlay, place in places.items()}
 
 
-def _alone(snapshot: Snapshot, overlay: str, place: Place, read: Read) -> Inputs:
-    """What one overlay reads, when all of them together read too much: one that does must not stop the others."""
-    try:
-        return _walked(snapshot, {overlay: place}, read, most=_MOST)[overlay]
-    except _TooMuch:
-        everything = {"": snapshot.state("")}
-        finding = Finding(Fault.ENDLESS, "", "", overlay)
-        return Inputs(_digest([f"{overlay} {everything}".encode()]), frozenset(), (finding,), everything)
-
-
-class _TooMuch(Exception):  # noqa: N818 - reads as what is the matter
-    """The walk met more places and files than anybody writes."""
+def _endless(snapshot: Snapshot, overlay: str) -> Inputs:
+    everything = {"": snapshot.state("")}
+    finding = Finding(Fault.ENDLESS, "", "", overlay)
+    return Inputs(_digest([f"{overlay} {everything}".encode()]), frozenset(), (finding,), everything)
 
 
 class _Walk:
-    def __init__(self, snapshot: Snapshot, read: Read, most: int) -> None:
+    def __init__(self, snapshot: Snapshot, read: Read, most: _Bounds) -> None:
         self._snapshot = snapshot
-        self._left = most
+        self._places, self._text = most.places, most.text
         self._read = read
         self._readings: dict[Question, Reading] = {}
         self._nodes: dict[Place, Node] = {}
@@ -105,9 +120,9 @@ class _Walk:
             waiting = named - self._nodes.keys()
 
     def _spend(self, places: int) -> None:
-        self._left -= places
-        if self._left < 0:
-            raise _TooMuch
+        self._places -= places
+        if self._places < 0:
+            raise TooMuch
 
     def inputs(self, place: Place) -> Inputs:
         nodes = [self._nodes[each] for each in self._reach(place)]
@@ -130,10 +145,15 @@ class _Walk:
         return list(reached)
 
     def _learn(self, questions: Iterable[Question]) -> None:
-        """Read the files of which nothing is known yet."""
-        asked = set(questions) - self._readings.keys()
-        texts = self._read({question.hash for question in asked})
-        self._readings |= {question: reading_of(question, texts.get(question.hash)) for question in asked}
+        """Read the files of which nothing is known yet. Their texts are forgotten at once."""
+        asked = list(set(questions) - self._readings.keys())
+        for start in range(0, len(asked), _AT_ONCE):
+            some = asked[start : start + _AT_ONCE]
+            texts = self._read({question.hash for question in some})
+            self._text -= sum(map(len, texts.values()))
+            if self._text < 0:
+                raise TooMuch
+            self._readings |= {question: reading_of(question, texts.get(question.hash)) for question in some}
 
 
 def _digest(parts: Iterable[bytes]) -> str:

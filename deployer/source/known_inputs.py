@@ -20,7 +20,7 @@ from deployer.source.snapshot import Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
 
-_EDITION: Final = 2
+_EDITION: Final = 3
 """Of how kustomizations are followed; what another one has found is not believed."""
 
 _MOST: Final = 20_000
@@ -40,8 +40,10 @@ class KnownInputs:
         return _Lookup(snapshot, self._known)
 
     def learn(self, overlay: str, inputs: Inputs) -> None:
-        """Remember what an overlay reads. What leads out is looked at each time: who knows what is out there."""
-        if not any(finding.fault is Fault.LEAVES for finding in inputs.findings):
+        """Remember what an overlay reads. What leads out is looked at each time: who knows what is out there. So is
+        what was missing: once a folder above it became a link, it is still missing itself, but no longer looked for.
+        """
+        if all(inputs.watched.values()) and not any(finding.fault is Fault.LEAVES for finding in inputs.findings):
             found = [inputs.digest, sorted(inputs.paths), inputs.findings, inputs.watched]
             self._found[overlay] = found
 

@@ -6,6 +6,7 @@ generators and transformers that it has built in. A field that is in neither lis
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -67,11 +68,14 @@ def _bounded(text: bytes, found: Iterator[Reference]) -> tuple[Reference, ...]:
 def _document(document: JSON) -> Iterator[Reference]:
     if isinstance(document, dict):
         for field, value in fields.unambiguous(document).items():
-            yield from _field(field, value)
+            yield from _field(field, value, document)
 
 
-def _field(field: str, value: JSON) -> Iterator[Reference]:
+def _field(field: str, value: JSON, document: Mapping[str, JSON]) -> Iterator[Reference]:
     name = field.casefold()
+    if name == "helmcharts":
+        yield from _helm_charts(field, value, home=_home_of_charts(document))
+        return
     if name in FIELDS:
         return
     follow = _FOLLOWED.get(name)
@@ -146,19 +150,25 @@ def _helm_globals(field: str, value: JSON) -> Iterator[Reference]:
         yield Reference(Role.CHARTS, fields.text(mapping, "chartHome") or "charts", field)
 
 
-def _helm_charts(field: str, value: JSON) -> Iterator[Reference]:
-    """Charts below `chartHome` (here or in helmGlobals) or out of a `repo`, with their files of values."""
+def _home_of_charts(document: Mapping[str, JSON]) -> str:
+    settings = (each for value in fields.values(document, "helmGlobals") for each in fields.mappings(value))
+    return next((fields.text(each, "chartHome") for each in settings), "")
+
+
+def _helm_charts(field: str, value: JSON, home: str = "") -> Iterator[Reference]:
+    """Charts below `chartHome` (here or in helmGlobals, whose is `home`) or out of a `repo`, with their values."""
     yield Reference(Role.HELM, "", field)
     yield Reference(Role.CHARTS, "charts", field)
     for chart in fields.mappings(value):
         charts.check(chart)
-        if home := fields.text(chart, "chartHome"):
-            yield Reference(Role.CHARTS, home, field)
+        if own := fields.text(chart, "chartHome"):
+            yield Reference(Role.CHARTS, own, field)
         for name in ("valuesFile", "additionalValuesFiles"):
             yield from _paths(chart, name, field)
         if repository := fields.text(chart, "repo"):
             version, name = fields.text(chart, "version"), fields.text(chart, "name")
-            yield Reference(Role.REMOTE, repository, field, unless=f"{name}-{version}/{name}" if version else name)
+            folder = posixpath.join(own or home or "charts", f"{name}-{version}/{name}" if version else name)
+            yield Reference(Role.REMOTE, repository, field, unless=folder)
 
 
 def _older_helm_charts(field: str, _: JSON) -> Iterator[Reference]:
@@ -182,7 +192,6 @@ _FOLLOWED: Final[Mapping[str, Follow]] = {
     "transformers": _plugins,
     "validators": _plugins,
     "helmglobals": _helm_globals,
-    "helmcharts": _helm_charts,
     "helmchartinflationgenerator": _older_helm_charts,
 }
 """How to read the fields that name something, by their name in lower case."""

@@ -135,15 +135,14 @@ class Visit:
         return Question(entry.hash, plugins=False)
 
     def _follow(self, references: Iterable[Reference]) -> None:
-        homes = [reference.path for reference in references if reference.role is Role.CHARTS]
         for reference in references:
-            self._follow_one(reference, homes)
+            self._follow_one(reference)
 
-    def _follow_one(self, reference: Reference, homes: list[str]) -> None:
+    def _follow_one(self, reference: Reference) -> None:
         if reference.role in _NO_PLACE:
             self._find(_NO_PLACE[reference.role], reference.field, reference.path)
         elif reference.role is Role.REMOTE:
-            if not any(self._is_there(posixpath.join(home, reference.unless)) for home in homes):
+            if not (reference.unless and self._is_there(reference.unless)):
                 self._find(Fault.REMOTE, reference.field, reference.path)
         elif (_FETCHED if reference.role in (Role.FILE, Role.CHARTS) else _CLONED).match(reference.path):
             self._find(Fault.REMOTE, reference.field, reference.path)

@@ -37,6 +37,6 @@ class Reference:
     """As it is written; empty where the role has none."""
     field: str
     unless: str = ""
-    """The reference is not followed if this folder is there, in one of the folders of charts."""
+    """The reference is not followed if this folder is there; the only one in which kustomize looks for the chart."""
     optional: bool = False
     """It need not be there, but may not lead out."""

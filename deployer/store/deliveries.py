@@ -62,13 +62,21 @@ class Deliveries:
 
     def attempt(self, forge: str, delivery_id: str) -> int:
         """Count one more attempt at planning a delivery and return the count."""
-        return int(self._redis.hincrby(key(forge, delivery_id), "attempts", 1))
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hincrby(key(forge, delivery_id), "attempts", 1)
+            pipe.hdel(key(forge, delivery_id), "begun")
+            attempts, _ = pipe.execute()
+        return int(attempts)
+
+    def begun(self, forge: str, delivery_id: str) -> int:
+        """Count one more beginning of planning a delivery and return the count since one came to an end."""
+        return int(self._redis.hincrby(key(forge, delivery_id), "begun", 1))
 
     def planned(self, forge: str, delivery_id: str) -> None:
         """Nothing more is owed to this delivery."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.zrem(OWED, member(forge, delivery_id))
-            pipe.hdel(key(forge, delivery_id), "attempts")
+            pipe.hdel(key(forge, delivery_id), "attempts", "begun")
             pipe.execute()
 
     def owe(self, forge: str, delivery_id: str, *, due: datetime) -> None:

@@ -10,11 +10,12 @@ import pytest
 from rq import Queue
 from rq.timeouts import JobTimeoutException
 
+from deployer.intake import Intake, Request
 from deployer.model import BranchKey, Delivery, EnvironmentKey, State, Trigger
 from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.settings import Settings
 from jobs import merge
-from jobs.delivery import plan_delivery
+from jobs.delivery import DEATHS, plan_delivery
 from jobs.merge import CLAIM, plan_owed, plan_with
 from jobs.plan import turn
 from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
@@ -292,6 +293,45 @@ def test_a_job_whose_time_is_up_drops_no_delivery(world: World, monkeypatch: pyt
     with pytest.raises(JobTimeoutException):
         plan_all(world.given)
     assert world.given.store.deliveries.owed(before=after(10_000))
+
+
+def test_another_event_of_a_merge_that_left_alone_what_was_rolled_back_changes_nothing(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    world.plan(world.commit("bad"))
+    world.deploy(STAGING)
+    readme = repositories.commit(world.repository, {"README": "hello"}, "Explain")
+    world.plan(readme)
+    back = Request(STAGING, world.first, Trigger.ROLLBACK)
+    Intake(world.given.store, world.given.queues, world.clock).accept(back)
+    world.deploy(STAGING)
+    world.clock.move(60)
+    world.plan(readme)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+    assert world.latest(STAGING, readme).summary.startswith("rolled back")
+
+
+def test_a_delivery_that_keeps_killing_its_planner_is_given_up_and_the_commit_says_why(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr("jobs.plan.reads", die)
+    world.deliver(world.first)
+    for _ in range(DEATHS):
+        with pytest.raises(Killed):
+            plan_owed(world.given)
+        world.clock.move(60)
+    assert plan_owed(world.given) == []
+    found = world.latest(STAGING, world.first)
+    assert (found.state, found.summary.split(":")[0]) == (State.FAILED, "plan")
+    assert "its worker died 3 times" in found.summary
+    assert world.given.store.deliveries.owed() == ()
 
 
 def test_another_event_of_what_was_rolled_back_does_not_bring_it_back(world: World) -> None:

@@ -29,6 +29,7 @@ from jobs.deploy import DEATHS
 from jobs.queue import DEPLOYMENTS, LOOKS, REPORTS
 from jobs.rollout import LATE_LOOKS, LONGEST_PAUSE, PACE, look_with, pause
 from jobs.sweep import sweep_with
+from jobs.turns import work_with
 from tests import repositories
 from tests.examples import PRODUCTION, STAGING, deployment
 from tests.jobs.world import World, with_environments
@@ -260,6 +261,26 @@ def test_what_was_queued_while_a_look_held_the_environment_is_deployed(
     monkeypatch.setattr(rollout, "look", meanwhile)
     world.look(STAGING)
     assert waiting(world) == 1
+
+
+def test_what_comes_while_a_look_is_made_supersedes_the_rollout_right_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = stalled(world)
+    look, newer = rollout.look, list[str]()
+
+    def meanwhile(*arguments: object, **options: object) -> object:
+        if not newer:
+            newer.append(web(world, paused=True, image="2"))
+            world.plan(newer[0])
+            work_with(world.given)  # whoever planned it cannot have the environment now
+        return look(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(rollout, "look", meanwhile)
+    world.look(STAGING)
+    work_with(world.given)
+    assert world.latest(STAGING, older).state is State.SUPERSEDED
+    assert world.latest(STAGING, newer[0]).state is State.ROLLING_OUT
 
 
 def test_the_next_try_of_a_newer_one_keeps_its_time(world: World) -> None:

@@ -72,6 +72,11 @@ def test_what_all_environments_share_holds_none_back(world: World) -> None:
     assert two_clusters(world).given.settings.lanes(PRODUCTION) == ("cluster other",)
 
 
+def test_without_repositories_nothing_is_shared(world: World) -> None:
+    sections = {name: getattr(world.given.settings, name) for name in Settings.model_fields}
+    assert Settings(**{**sections, "repositories": ()}).lanes(STAGING) == ()
+
+
 @contextmanager
 def stuck(monkeypatch: pytest.MonkeyPatch, *, keys: tuple[EnvironmentKey, ...]) -> Iterator[threading.Event]:
     """Deployments to these hang until the block ends; gives what is set when one does."""

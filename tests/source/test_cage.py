@@ -419,3 +419,30 @@ def test_the_border_is_the_repository_and_not_the_folder_of_the_overlay(trees: T
 )
 def test_what_is_allowed_allows_what_is_below_it_alone(url: str, allowed: str, below: bool) -> None:
     assert is_below(url, allowed) is below
+
+
+@pytest.mark.parametrize(
+    ("chart", "beside", "remote"),
+    [
+        ("helmCharts: [{CHART}]", "charts", False),
+        ("helmGlobals: {chartHome: other}\nhelmCharts: [{CHART}]", "other", False),
+        ("helmGlobals: {chartHome: other}\nhelmCharts: [{CHART}]", "charts", True),
+        ("helmCharts: [{CHART}]\n---\nhelmGlobals: {chartHome: other}", "other", True),
+    ],
+)
+def test_a_chart_is_looked_for_where_kustomize_does(trees: Trees, chart: str, beside: str, *, remote: bool) -> None:
+    text = chart.replace("CHART", "name: a, version: 1.0.0, repo: 'https://charts.example.com'")
+    found = trees.reads({FILE: text, f"{OVERLAY}/{beside}/a-1.0.0/a/Chart.yaml": "name: a\n"})
+    assert found.remote is remote
+
+
+def test_an_anchor_that_is_redefined_within_its_value_stays_redefined(trees: Trees) -> None:
+    said = trees.refused({FILE: f"commonAnnotations: &a {{x: &a {OUT}}}\nresources: [*a]\n"})
+    assert said.startswith(f"{FILE}:1: resources: '{OUT}' {LEAVES}")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\udcff", "a\u202eb"])
+def test_the_name_of_a_file_is_escaped(name: str) -> None:
+    with pytest.raises(Permanent) as caught:
+        refuse([Finding(Fault.LEAVES, name, "resources", "x")], Permission(), lines=lambda *_: None)
+    assert caught.value.message.startswith(repr(name))

@@ -46,6 +46,8 @@ DOCUMENTS = {
     "anchors": "a: &a [1, &b two, {c: *b}]\nd: *a\ne: [*a, *b]",
     "anchor used again": "a: &a 1\nb: &a 2\nc: *a",
     "anchor inside of its namesake": "a: &a {x: &a 1, y: *a}",
+    "anchor redefined inside of its namesake": "a: &a {x: &a 1}\nb: *a",
+    "anchor redefined twice inside": "a: &a [&a {x: &a [1]}, *a]\nb: *a",
     "anchored null": "a: &a\nb: *a",
     "set and ordered map": "s: !!set {a, b}\no: !!omap [a: 1]",
     "wrong collection tags": "a: !!str {b: c}\nd: !!seq {e: f}\ng: !!int [1]",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from deployer.source import graph
 from deployer.source.finding import Fault
 from deployer.source.overlay import reads
 from tests import repositories
@@ -90,3 +92,43 @@ def test_a_file_that_was_a_folder_is_noticed(trees: Trees) -> None:
     after = trees.reads({"deploy/overlays/conf": "2"})
     assert "deploy/overlays/conf" in after.paths - first.paths
     assert after.digest != first.digest
+
+
+def bases(trees: Trees, text: str, *, number: int) -> str:
+    names = [f"b{each}" for each in range(number)]
+    texts = {f"{OVERLAY}/{name}/kustomization.yaml": f"#{name}\n{text}" for name in names}
+    return trees.commit({FILE: f"resources: [{', '.join(names)}]\n", **texts, **GOOD})
+
+
+def test_an_overlay_of_too_much_text_is_refused_alone(trees: Trees) -> None:
+    commit = bases(trees, f"#{'x' * 1_000_000}\n", number=40)
+    assert faults(trees, commit, OVERLAY, "good") == [{Fault.ENDLESS}, set()]
+
+
+def test_large_texts_are_not_all_held_together(trees: Trees) -> None:
+    snapshot = trees.mirror.snapshot(bases(trees, "namespace: a\n", number=120))
+    asked: list[int] = []
+
+    def read(hashes: Iterable[str]) -> Mapping[str, bytes]:
+        asked.append(len(list(hashes)))
+        return {}
+
+    graph.inputs(snapshot, [f"{OVERLAY}/b{each}" for each in range(120)], read=read)
+    assert sum(asked) == 120
+    assert max(asked) <= 50
+
+
+@pytest.mark.parametrize("within", ["x: [{}]\n", "transformers: ['{{apiVersion: builtin, x: [{}]}}']\n"])
+def test_an_overlay_of_too_many_values_is_refused_alone(
+    trees: Trees, monkeypatch: pytest.MonkeyPatch, within: str
+) -> None:
+    monkeypatch.setattr(graph, "_MOST", graph._MOST._replace(values=10_000))
+    commit = bases(trees, within.format("a," * 2_000), number=8)
+    assert faults(trees, commit, OVERLAY, "good") == [{Fault.ENDLESS}, set()]
+
+
+def test_what_was_missing_is_looked_for_again_behind_a_new_link(trees: Trees) -> None:
+    before = trees.reads({FILE: "resources: [../../../lib/x/a.yaml]\n", "lib/o": "1", "real/x/a.yaml": config_map("a")})
+    assert {finding.fault for finding in before.findings} == {Fault.MISSING}
+    repositories.git(trees.repository, "rm", "-rq", "lib")
+    assert trees.reads({"lib": Path("real")}).findings == ()

@@ -104,8 +104,8 @@ def test_a_chart_that_is_there_need_not_be_fetched() -> None:
     text = b"helmCharts: [{name: a, repo: https://charts.example.com, version: 1.2.3}, {name: b, repo: oci://x}]"
     remote = [each for each in of_kustomization(text) if each.role is Role.REMOTE]
     assert remote == [
-        Reference(Role.REMOTE, "https://charts.example.com", "helmCharts", unless="a-1.2.3/a"),
-        Reference(Role.REMOTE, "oci://x", "helmCharts", unless="b"),
+        Reference(Role.REMOTE, "https://charts.example.com", "helmCharts", unless="charts/a-1.2.3/a"),
+        Reference(Role.REMOTE, "oci://x", "helmCharts", unless="charts/b"),
     ]
 
 
