@@ -21,7 +21,7 @@ from deployer.cluster.link import THREADS
 from deployer.forges import drift_words as words
 from deployer.holding import Checked, DriftState, Step, decide
 from deployer.intake import Intake, Request
-from deployer.model import Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
+from deployer.model import CommitStatus, Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
 from deployer.retries import Budget
 from deployer.settings import SettingsError
 from deployer.source.overlay import parse, render
@@ -150,6 +150,8 @@ class Hold:
         self._come_back(now, latest=again)
         if policy is not Drift.IGNORE:
             self._tell(checked, deployed, page=f"{self.given.settings.url}/deployments/{about}")
+            if before.commit not in (None, deployed) and before.step is not Step.NOTHING:
+                self._post(words.left(self.environment.key, str(before.commit), page=self.given.settings.url))
 
     def _revert(self, checked: Checked, deployed: str) -> str:
         """Queue a deployment that puts back what drifted, and give its id."""
@@ -187,8 +189,11 @@ class Hold:
         count = posted.times(forge, status)
         if posted.is_last(forge, status) or count >= MOST_POSTS or (checked.step is Step.NOTHING and not count):
             return
-        if posted.hushed(forge):
-            return
+        if not posted.hushed(forge):
+            self._post(status)
+
+    def _post(self, status: CommitStatus) -> None:
+        posted, forge = self.given.store.posted, self.environment.key.forge
         try:
             client = self.given.forge(forge)
             if client is not None:

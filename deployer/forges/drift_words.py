@@ -35,6 +35,12 @@ def commit_status(key: EnvironmentKey, commit: str, checked: Checked, *, page: s
     )
 
 
+def left(key: EnvironmentKey, commit: str, *, page: str) -> CommitStatus:
+    """What to say on a commit of which the last word was that something drifted, once the environment runs another."""
+    context, words = f"drift/{key.environment}", "the environment runs another commit now"
+    return CommitStatus(key.repository, commit, context, StatusState.CANCELED, words, page)
+
+
 def said(checked: Checked) -> str:
     """One look in one line, as in `observed, not held: Deployment shop/web spec.replicas 3 → 5 by kubectl-edit …`."""
     if checked.state is DriftState.UNKNOWN:

@@ -255,6 +255,22 @@ def test_a_revert_gives_way_to_a_merge(world: World, cluster: Connection) -> Non
     assert here.given.store.environments.get(STAGING).deployed == newer
 
 
+def test_a_commit_that_drifted_has_its_last_word_when_another_is_deployed(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="report")
+    edit(here, cluster, "mine")
+    look(here)
+    newer = here.commit("ahoy")
+    here.plan(newer)
+    here.clock.move(1)
+    here.deploy(STAGING)
+    here.forge.requests.clear()
+    look(here)
+    look(here)
+    (last,) = [each for each in here.forge.requests if "/statuses/" in each.path and "drift" in each.json["context"]]
+    assert last.path.endswith(here.first)
+    assert last.json["description"] == "the environment runs another commit now"
+
+
 def test_a_newer_commit_that_cannot_be_rendered_does_not_end_the_hold(world: World, cluster: Connection) -> None:
     here = deployed(world, drift="revert")
     broken = repositories.commit(here.repository, {"staging/kustomization.yaml": "resources: [gone.yaml]\n"}, "Break")
