@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import Popen
@@ -138,7 +138,8 @@ class Machine:
     def signal(self, number: int) -> None:
         """To all of its processes, as when a virtual machine is paused or lost."""
         for pid in self.processes():
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # it may have ended by itself meanwhile
+                os.kill(pid, number)
 
     def horses(self) -> list[int]:
         """Those that run a job: each is the leader of its group, but not of the session."""

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -193,7 +194,8 @@ def killed(redis_url: str, sandbox_kubeconfig: Path, tmp_path_factory: pytest.Te
             world.ended(world.ask(world.commit(BEFORE, "Before")))
             older = hold_in_every_phase(world, world.commit(OLDER, "Older"))
             for pid in first.horses():
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it may have ended by itself meanwhile
+                    os.kill(pid, signal.SIGKILL)
             first.signal(signal.SIGKILL)
         world.gate.let_go()
         with world.machine("second", workers=2):
