@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,8 @@ pytestmark = [
 
 def _kill(*pids: int) -> None:
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself meanwhile
+            os.kill(pid, signal.SIGKILL)
 
 
 def _restart(deployer: Deployer, *names: str) -> None:
