@@ -132,7 +132,8 @@ def test_finalizers_and_owners_are_none_in_whatever_order(
     subject = manifest({**config_map("a", x="1").content, "metadata": {"name": "a", "finalizers": named}})
     brought(subject)
     more = ["example.com/theirs", *reversed(named)]
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": secrets.token_hex(8)}
+    home: Any = connection.request("GET", f"/api/v1/namespaces/{namespace}").body  # an owner that is there
+    owner = {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "uid": home["metadata"]["uid"]}
     others.merge(subject, {"metadata": {"finalizers": more, "ownerReferences": [owner]}}, by="kubectl-edit")
 
     assert drifted(connection, [subject], namespace=namespace) == ()
