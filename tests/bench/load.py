@@ -24,9 +24,10 @@ from tests.webhooks.deliveries import recorded
 BODY_BYTES = 28 * 1024
 
 
-def body() -> bytes:
-    """A GitHub push of 28 KB, as a merge of a few dozen files sends it."""
+def body(ref: str | None = None) -> bytes:
+    """A GitHub push of 28 KB, as a merge of a few dozen files sends it; to another ref if one is given."""
     payload = dict(recorded("github_push").payload)
+    payload["ref"] = ref or payload["ref"]
     payload["padding"] = ""
     payload["padding"] = "x" * (BODY_BYTES - len(json.dumps(payload)))
     return json.dumps(payload).encode()
@@ -38,9 +39,10 @@ class Target:
     port: int
     path: str
     secret: bytes
+    ref: str | None = None
 
     def __post_init__(self) -> None:
-        self._body = body()
+        self._body = body(self.ref)
         self._ids = itertools.count(time.time_ns())
         digest = hmac.new(self.secret, self._body, hashlib.sha256).hexdigest()
         self._head = (
@@ -150,11 +152,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for name in ("host", "port", "path", "secret"):
         parser.add_argument(name)
+    parser.add_argument("--ref")
     parser.add_argument("--rate", type=float)
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5)
     given = parser.parse_args()
-    target = Target(given.host, int(given.port), given.path, given.secret.encode())
+    target = Target(given.host, int(given.port), given.path, given.secret.encode(), given.ref)
     if given.rate:
         answers = asyncio.run(steady(target, given.rate, given.seconds))
     else:

@@ -66,13 +66,15 @@ def running(folder: Path, settings: Mapping[str, object], *, redis_url: str, **s
         yield deployer
 
 
-def eventually(probe: Callable[[], T | None], *, seconds: float = 30, otherwise: Callable[[], str] = str) -> T:
+def eventually(
+    probe: Callable[[], T | None], *, seconds: float = 30, pause: float = 0.05, otherwise: Callable[[], str] = str
+) -> T:
     """The first true answer of `probe`; fails with what `otherwise` says when there is none in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if answer := probe():
             return answer
-        time.sleep(0.05)
+        time.sleep(pause)
     raise AssertionError(f"not within {seconds} s\n{otherwise()}")
 
 
