@@ -28,6 +28,7 @@ import jobs.drift
 import jobs.merge
 import jobs.report
 import jobs.turns  # noqa: F401 - all imported before the fork, so that no job pays for it
+from deployer import scratch
 from deployer.loaded import record
 from deployer.logs import configure
 from deployer.model import Permanent
@@ -64,6 +65,12 @@ class PoolWorker(Worker):
         if self.queue_names() == list(CHECKING):
             os.nice(_LATER)
         return bool(super().work(*args, **options))
+
+    def run_maintenance_tasks(self) -> None:
+        """At the start and every ten minutes, as RQ has it; what killed jobs left on the disk goes then, too."""
+        super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        if left := scratch.sweep():
+            log.info("removed what killed jobs left", folders=left)
 
     def handle_warm_shutdown_request(self) -> None:
         """Told to stop: pass it on to whoever runs the job."""

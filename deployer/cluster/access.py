@@ -13,7 +13,6 @@ import base64
 import json
 import re
 import ssl
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -28,7 +27,7 @@ from kubernetes.config import ConfigException, load_incluster_config
 from kubernetes.config.exec_provider import ExecProvider
 from kubernetes.config.kube_config import ConfigNode, KubeConfigLoader
 
-from deployer import process
+from deployer import process, scratch
 from deployer.model import JSON, Failure, Permanent, Stage, Temporary
 from deployer.settings import ClusterSettings
 
@@ -100,9 +99,9 @@ def load(cluster: ClusterSettings, *, service_account: str | None = None) -> Acc
         Temporary: the exec plugin ran out of time.
     """
     what = "in_cluster" if cluster.in_cluster else f"kubeconfig {cluster.kubeconfig.file if cluster.kubeconfig else ''}"
-    with _LOADING, tempfile.TemporaryDirectory(prefix="deployer-") as folder:
+    with _LOADING, scratch.folder() as folder:
         try:
-            return _access(_configuration(cluster, folder), service_account)
+            return _access(_configuration(cluster, str(folder)), service_account)
         except Failure:
             raise
         except ConfigException as error:

@@ -29,6 +29,8 @@ _INTEGER: Final = re.compile(
     r"(?P<sign>[-+]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0[bB](?P<bin>[01]+)|0[oO]?(?P<oct>[0-7]+)|(?P<dec>0|[1-9][0-9]*))"
     r"|0b(?P<late>[-+][01]+)"  # a sign after the prefix: yaml.v2 hands what follows 0b to strconv, which takes it
 )
+_MOST_DIGITS: Final = 64
+"""Of a number in any base that fits into 64 bits. Python refuses to read thousands of them."""
 _BASES: Final = {"hex": 16, "bin": 2, "oct": 8, "dec": 10, "late": 2}
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _POINT_FLOAT: Final = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
@@ -55,7 +57,10 @@ def _integer(text: str) -> int | None:
     match = _INTEGER.fullmatch(text)
     if match is None or match.lastgroup is None:
         return None
-    value = int(match[match.lastgroup], _BASES[match.lastgroup])
+    digits = match[match.lastgroup]
+    if len(digits.lstrip("-+0")) > _MOST_DIGITS:
+        return None
+    value = int(digits, _BASES[match.lastgroup])
     value = -value if match["sign"] == "-" else value
     return value if value in (_INT64 if match["sign"] or match["late"] else _UINT64) else None
 

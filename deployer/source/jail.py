@@ -12,11 +12,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from deployer import process
+from deployer import process, scratch
 from deployer.process import Limits, ProgramFailed
 
 TREE: Final = "repository"
@@ -42,8 +42,8 @@ def works(program: str) -> bool:
     """Whether a program can be run with a root of its own here; it must not need libraries."""
     if not without_network():
         return False
-    with tempfile.TemporaryDirectory(prefix="deployer-") as folder:
-        (tree := Path(folder, TREE)).mkdir()
+    with scratch.folder() as folder:
+        (tree := folder / TREE).mkdir()
         with inside(tree, programs=[program]) as (root, environment):
             return _ends_well((*_prefix(root), f"/{Path(program).name}", "--help"), environment)
 
@@ -104,6 +104,6 @@ def _link(program: str, into: Path) -> None:
 @functools.cache
 def _copy(program: str) -> str:
     """A copy of a program where temporary files are, gone with this process."""
-    folder = tempfile.mkdtemp(prefix="deployer-programs-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return str(shutil.copy2(program, folder))
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return str(shutil.copy2(program, kept.enter_context(scratch.folder())))

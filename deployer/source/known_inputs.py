@@ -20,7 +20,7 @@ from deployer.source.snapshot import Snapshot
 
 _LOG: Final = logging.getLogger(__name__)
 
-_EDITION: Final = 3
+_EDITION: Final = 4
 """Of how kustomizations are followed; what another one has found is not believed."""
 
 _MOST: Final = 20_000

@@ -12,14 +12,13 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from deployer import process
+from deployer import process, scratch
 from deployer.model import Permanent, Stage
 from deployer.source import complaint, jail
 
@@ -131,8 +130,22 @@ def version() -> str:
         Permanent: there is none, or it does not work.
     """
     renderer = _renderer()
-    program = Path(renderer.program).stat()
-    return _version(renderer, (program.st_ino, program.st_size, program.st_mtime_ns))
+    return _version(renderer, _identity(renderer.program))
+
+
+def _identity(program: str) -> tuple[int, ...]:
+    """Differs when a program was replaced, and costs no run of it."""
+    status = Path(program).stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def helm() -> str:
+    """Which Helm renders here: another text when the program was replaced.
+
+    Raises:
+        Permanent: there is none.
+    """
+    return "-".join(map(str, _identity(_helm())))
 
 
 @functools.cache
@@ -170,7 +183,8 @@ def _helm() -> str:
 
 def _run(argv: tuple[str, ...], *, limits: process.Limits, network: bool = False) -> bytes:
     way = _WAY_OUT if network else ()
-    with tempfile.TemporaryDirectory(prefix="deployer-home-") as home:
+    with scratch.folder() as folder:
+        home = str(folder)
         environment = {name: os.environ[name] for name in way if "@" not in os.environ.get(name, "@")}
         environment |= {} if network else {"HTTP_PROXY": _DEAD_PROXY, "HTTPS_PROXY": _DEAD_PROXY}
         environment |= {"HOME": home, "TMPDIR": home, "GIT_TERMINAL_PROMPT": "0", **_GO}

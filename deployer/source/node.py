@@ -150,10 +150,15 @@ class Visit:
             self._step_into(reference)
 
     def _step_into(self, reference: Reference) -> None:
-        optional = reference.optional or reference.role is Role.CHARTS
+        charts = reference.role is Role.CHARTS
         path, entry = self._arrive(
-            posixpath.join(self._folder, reference.path), reference.field, reference.path, optional=optional
+            posixpath.join(self._folder, reference.path),
+            reference.field,
+            reference.path,
+            optional=reference.optional or charts,
         )
+        if charts:
+            self._follow_links(path, reference.field)
         if entry is None or self._is_no_base(path, entry, reference):
             return
         if self.place.of is not None and reference.role not in (Role.FILE, Role.CHARTS) and self._is_kustomization:
@@ -164,6 +169,15 @@ class Visit:
             if entry.kind is Kind.FOLDER:  # what another kustomization makes of them is not known before it is built
                 self._find(Fault.UNKNOWN, reference.field, reference.path)
             self._leads_to.append(Place(path, self._folder))
+
+    def _follow_links(self, folder: str, field: str) -> None:
+        """Helm goes through links within a chart, and reads what they lead to."""
+        waiting, met = [folder], set[str]()
+        while waiting:
+            links = [path for path, entry in self._snapshot.walk(waiting.pop()) if entry.kind is Kind.LINK]
+            for link in set(links) - met:
+                met.add(link)
+                waiting.append(self._arrive(link, field, link, optional=True)[0])
 
     def _is_no_base(self, path: str, entry: Entry, reference: Reference) -> bool:
         """Whether it is a folder of which nobody knows what to build; told here, where the line is known."""

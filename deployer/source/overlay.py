@@ -7,12 +7,11 @@ for kustomize, which is gone afterwards.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
+from deployer import scratch
 from deployer.model import Environment, Manifests
 from deployer.source import cage, goyaml, graph, kustomize, manifests, node
 from deployer.source.finding import Fault
@@ -79,7 +78,7 @@ def render(environment: Environment, commit: str, *, mirror: Mirror, cache: Rend
     cage.refuse(inputs.findings, permission, lines=lines)
     notes = tuple(cage.said_of(finding, lines) for finding in inputs.findings if finding.fault is Fault.UNKNOWN)
     options = kustomize.Options(anywhere=not notes, network=inputs.remote, helm=inputs.helm)
-    key = _key(inputs.digest, overlay, kustomize.version(), options)
+    key = _key(inputs.digest, overlay, kustomize.version(), kustomize.helm() if inputs.helm else "", options)
     known = None if inputs.remote else cache.get(key)
     if known is not None:
         return Rendered(known, inputs, known=True, key=key, notes=notes)
@@ -107,8 +106,8 @@ def _key(*parts: object) -> str:
 
 
 def _render(mirror: Mirror, commit: str, overlay: str, inputs: Inputs, options: kustomize.Options) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="deployer-") as folder:
-        root = Path(folder, "repository")
+    with scratch.folder() as folder:
+        root = folder / "repository"
         mirror.write(mirror.snapshot(commit), inputs.paths, root)
         return kustomize.render(root, overlay, options=options)
 

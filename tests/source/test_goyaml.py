@@ -127,6 +127,12 @@ def test_every_scalar_means_what_kubectl_says(tmp_path: Path) -> None:
     assert_same(SCALARS, kubectl(tmp_path, text), ours(text))
 
 
+def test_numbers_of_any_length_mean_what_kubectl_says(tmp_path: Path) -> None:
+    long = ["9" * 5000, f"-{'9' * 70}", f"0x{'0' * 5000}1", f"0o{'7' * 5000}", f"0b{'1' * 65}", f"{'9' * 400}.5"]
+    text = manifest("\n".join(f"- {each}" for each in long))
+    assert_same(long, kubectl(tmp_path, text), ours(text))
+
+
 def test_every_key_is_spelled_as_kubectl_spells_it(tmp_path: Path) -> None:
     text = manifest("\n".join(f"- {each}: x" for each in KEYS))
     assert_same(KEYS, kubectl(tmp_path, text), ours(text))

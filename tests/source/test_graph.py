@@ -75,6 +75,20 @@ READ: Mapping[str, tuple[str, Files, set[str]]] = {
         {"../charts/a/Chart.yaml": "name: a", "../other": ""},
         {"../charts"},
     ),
+    "links within charts": (
+        "helmGlobals: {chartHome: ../charts}",
+        {
+            "../charts/a/Chart.yaml": Path("../../shared/Chart.yaml"),
+            "../charts/a/templates": Path("../../shared/templates"),
+            "../charts/a/loop": Path(".."),
+            "../shared/Chart.yaml": "name: a",
+            "../shared/templates/a.yaml": Path("../b.yaml"),
+            "../shared/b.yaml": "",
+            "../shared/c.yaml": "",
+        },
+        {"../charts", "../charts/a/Chart.yaml", "../charts/a/templates", "../charts/a/loop", "../shared/Chart.yaml"}
+        | {"../shared/templates", "../shared/templates/a.yaml", "../shared/b.yaml"},
+    ),
     "links": (
         "resources: [link]",
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -118,6 +119,20 @@ def test_a_chart_in_the_repository_is_rendered_where_helm_is_allowed(trees: Tree
     assert b"text: hello" in rendered.manifests
     assert "deploy/charts" in rendered.inputs.paths
     assert trees.render({}, helm=True).known
+
+
+def test_what_another_helm_has_rendered_is_not_taken_for_what_this_one_does(
+    trees: Trees, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (helm := trees.folder / "bin" / "helm").parent.mkdir()
+    helm.write_text("one")
+    helm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(helm.parent), prepend=os.pathsep)
+    monkeypatch.setattr(kustomize, "render", lambda *_, **__: config_map(helm.read_text()).encode())
+    assert [trees.render(files, helm=True).known for files in (CHART, {"src/main.py": "2"})] == [False, True]
+    helm.write_text("another")
+    again = trees.render({}, helm=True)
+    assert (again.known, b"name: another" in again.manifests) == (False, True)
 
 
 def test_helm_that_is_allowed_and_not_there_is_said(trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
