@@ -48,7 +48,7 @@ def room(given: Resources, key: EnvironmentKey) -> Iterator[bool]:
         yield True
         return
     chosen, seen = _choose(given, [key], workers=given.queues.workers())
-    if chosen is None or not given.store.turns.enter(key, at=given.clock(), seen=seen):
+    if chosen is None or not given.store.turns.enter(key, seen=seen):
         yield False
         return
     try:
@@ -58,7 +58,7 @@ def room(given: Resources, key: EnvironmentKey) -> Iterator[bool]:
 
 
 def _choose(given: Resources, keys: Sequence[EnvironmentKey], *, workers: int) -> tuple[EnvironmentKey | None, Running]:
-    running = given.store.turns.running(at=given.clock())
+    running = given.store.turns.running()
     most = max(1, workers - 1)
     chosen = in_turn(keys, running=running.keys, lanes=given.settings.lanes, most=most)
     return (chosen[0] if chosen else None), running

@@ -20,7 +20,7 @@ from deployer.forges.report import line
 from deployer.model import BranchKey, Environment, EnvironmentKey, Permanent, Stage, Temporary, Trigger
 from deployer.repositories import tip
 from deployer.settings import SettingsError
-from jobs.delivery import Asked, ask
+from jobs.delivery import DEATHS, Asked, ask
 from jobs.plan import Origin, Plan, turn
 from jobs.resources import Resources, resources
 
@@ -213,14 +213,27 @@ class _Tip:
         origin = Origin(Trigger.SWEEP, title=line(mirror.commit_title(commit)))
         self._count(commit)
         plan = Plan(self.given, origin, self.branch, self.environments)
+        if self.given.store.tips.begun(self.branch, commit) > DEATHS:
+            self._refuse_deadly(plan, commit)
+            return
         try:
             for key in plan.run(commit, mirror):
                 self.planned.append(key)  # what there is when it breaks off counts
         except Permanent as failure:
             plan.refuse(commit, f"{Stage.PLAN}: {failure.message}")
+        except Exception:
+            self.given.store.tips.ended(self.branch)  # badly, but nobody died
+            raise
+        self.given.store.tips.ended(self.branch)
         self.given.store.tips.level(self.branch)
         self.given.store.tips.well(self.branch)
         log.info("plan", branch=str(self.branch), commit=commit, environments=list(map(str, self.planned)))
+
+    def _refuse_deadly(self, plan: Plan, commit: str) -> None:
+        """Leave a commit alone until the branch is at another one."""
+        message = f"its worker died {DEATHS} times while planning it (out of memory?)"
+        if _tell_once(self.given, self.branch, f"{_PLAN}: deadly {commit}", message):
+            plan.refuse(commit, f"{Stage.PLAN}: {message}")
 
     def _count(self, commit: str) -> None:
         """Count what a webhook should have told us. Of a branch that was never planned none is missed."""
@@ -240,10 +253,12 @@ def _next(given: Resources) -> datetime:
     return given.clock() + timedelta(seconds=given.settings.sweep_interval * (0.75 + random.random() / 2))  # noqa: S311
 
 
-def _tell_once(given: Resources, branch: BranchKey, doing: str, message: str) -> None:
+def _tell_once(given: Resources, branch: BranchKey, doing: str, message: str) -> bool:
     now = given.clock()
-    if given.store.tips.failed(branch, doing, message, at=now):
+    news = given.store.tips.failed(branch, doing, message, at=now)
+    if news:
         log.error("sweep", not_followed=str(branch), error=message)
         given.store.audit.add(
             "failed", at=now, forge=branch.forge, repository=branch.repository, branch=branch.name, reason=message
         )
+    return news

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 
 from redis import Redis
 
@@ -96,6 +97,13 @@ class _Entry:
         except (ValueError, TypeError, LookupError):
             raise Broken(chain.number(self.head), f"a row cannot be read, with the id {self.id} in Redis") from None
 
+    def is_since(self, time: datetime) -> bool:
+        """Whether it says that it was written at a time or later; what cannot be read does not."""
+        try:
+            return self.read.at >= time
+        except Broken:
+            return False
+
 
 class Audit:
     """An append-only stream of rows."""
@@ -158,8 +166,9 @@ class Audit:
     def trim(self, *, before: datetime, at: datetime) -> int:
         """Remove the rows that were written before a time, and write down that this was done.
 
-        The new row has how many there were, the number of the first that is left and the head before that one. If the
-        removed ones were not whole any more, it says so.
+        Both the clock of Redis and the row itself have to say so: the first is not sealed, and whoever can write there
+        could make young rows old. The new row has how many there were, the number of the first that is left and the
+        head before that one. If the removed ones were not whole any more, it says so.
 
         Returns:
             How many were removed; none if somebody else has done so meanwhile.
@@ -167,8 +176,11 @@ class Audit:
         last = self._redis.xrevrange(STREAM, max=str(int(before.timestamp() * 1000) - 1), count=1)
         if not last:
             return 0
-        end, start = _entry(last[0]), self._read(START)
-        count, damage = _inspect(start, self._entries(end.id))
+        start = self._read(START)
+        due = takewhile(lambda entry: not entry.is_since(before), self._entries(_entry(last[0]).id))
+        end, count, damage = _inspect(start, due)
+        if end is None:
+            return 0
         first = chain.number(end.head) + 1
         row = write_row(_TRIMMED, at=at, rows=count, first=first, before=end.head, damage=damage)
         done = self._trim(keys=[*KEYS, START], args=[*row, start, end.head, _after(end.id)])
@@ -217,15 +229,15 @@ def _entry(raw: tuple[bytes | str | None, Mapping[bytes | str, bytes | str] | No
     return _Entry(_text(raw[0]), row if isinstance(row, bytes) else row.encode(), _text(head))
 
 
-def _inspect(head: str, entries: Iterable[_Entry]) -> tuple[int, str | None]:
-    """How many rows there are from a head on, and what is wrong with them, if anything is."""
-    count, damage = 0, None
+def _inspect(head: str, entries: Iterable[_Entry]) -> tuple[_Entry | None, int, str | None]:
+    """The last of the rows from a head on, how many there are, and what is wrong with them, if anything is."""
+    entry, count, damage = None, 0, None
     for count, entry in enumerate(entries, 1):  # noqa: B007 - wanted after the last
         try:
             head = chain.follow(head, entry.row, entry.head) if damage is None else head
         except Broken as broken:
             damage = str(broken)
-    return count, damage
+    return entry, count, damage
 
 
 def _unmet(noted: str, first: int, head: str) -> Broken:

@@ -8,6 +8,7 @@ from datetime import datetime
 from redis import Redis
 
 from deployer.model import Delivery, Receipt
+from deployer.store.beginnings import FIELD, Beginnings
 from deployer.store.codec import read_time, text
 
 RETENTION_SECONDS = 30 * 24 * 3600
@@ -40,6 +41,7 @@ class Deliveries:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._beginnings = Beginnings(redis)
         self._claim = redis.register_script(CLAIM)
         self._wake = redis.register_script(_WAKE)
 
@@ -64,19 +66,19 @@ class Deliveries:
         """Count one more attempt at planning a delivery and return the count."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.hincrby(key(forge, delivery_id), "attempts", 1)
-            pipe.hdel(key(forge, delivery_id), "begun")
+            pipe.hdel(key(forge, delivery_id), FIELD)
             attempts, _ = pipe.execute()
         return int(attempts)
 
     def begun(self, forge: str, delivery_id: str) -> int:
         """Count one more beginning of planning a delivery and return the count since one came to an end."""
-        return int(self._redis.hincrby(key(forge, delivery_id), "begun", 1))
+        return self._beginnings.count(key(forge, delivery_id))
 
     def planned(self, forge: str, delivery_id: str) -> None:
         """Nothing more is owed to this delivery."""
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.zrem(OWED, member(forge, delivery_id))
-            pipe.hdel(key(forge, delivery_id), "attempts", "begun")
+            pipe.hdel(key(forge, delivery_id), "attempts", FIELD)
             pipe.execute()
 
     def owe(self, forge: str, delivery_id: str, *, due: datetime) -> None:

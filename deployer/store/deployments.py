@@ -16,6 +16,7 @@ from redis import Redis
 
 from deployer.model import Deployment, EnvironmentKey, ObjectResult, StageRecord, State, Trigger
 from deployer.store import environments, names, rows, scripts
+from deployer.store.beginnings import FIELD, Beginnings
 from deployer.store.codec import (
     read_deployment,
     read_result,
@@ -38,6 +39,7 @@ class Deployments:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._beginnings = Beginnings(redis)
         self._queue = redis.register_script(scripts.QUEUE)
         self._advance = redis.register_script(scripts.ADVANCE)
         self._finish = redis.register_script(scripts.FINISH)
@@ -153,11 +155,11 @@ class Deployments:
 
     def begun(self, deployment: Deployment) -> int:
         """Count one more beginning of a deployment and return the count since it last ended or was postponed."""
-        return int(self._redis.hincrby(names.record(deployment.id), "begun", 1))
+        return self._beginnings.count(names.record(deployment.id))
 
     def postponed(self, deployment: Deployment) -> None:
         """A try at a deployment came to its end, if not to a good one."""
-        self._redis.hdel(names.record(deployment.id), "begun")
+        self._redis.hdel(names.record(deployment.id), FIELD)
 
     def finish(
         self, deployment: Deployment, state: State, summary: str, *, at: datetime, lease: Lease | None = None

@@ -13,6 +13,7 @@ from redis import Redis
 
 from deployer.model import Deployment, State
 from deployer.store import names
+from deployer.store.beginnings import FIELD, Beginnings
 from deployer.store.codec import text_hash
 from deployer.store.leases import Lease, LeaseLost
 
@@ -36,7 +37,7 @@ redis.call('HSET', KEYS[3], 'applied_at', now, 'due', now, 'deadline', now + ARG
 redis.call('HSET', KEYS[3], 'looks', 0, 'ready', 0, 'total', 0)
 redis.call('HSET', KEYS[3], 'cluster', ARGV[4], 'applyset', ARGV[5], 'spent', ARGV[6])
 redis.call('HSET', KEYS[1], 'state', ARGV[2])
-redis.call('HDEL', KEYS[1], 'begun', 'attempts')
+redis.call('HDEL', KEYS[1], '{FIELD}', 'attempts')
 return 1
 """
 
@@ -107,6 +108,7 @@ class Rollouts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._beginnings = Beginnings(redis)
         self._begin = redis.register_script(_BEGIN)
         self._looked = redis.register_script(_LOOKED)
 
@@ -169,7 +171,7 @@ class Rollouts:
 
     def late(self, deployment: Deployment) -> int:
         """Count one more look that begins after the time is up and return the count."""
-        return int(self._redis.hincrby(names.rollout(deployment.id), "late", 1))
+        return self._beginnings.count(names.rollout(deployment.id), "late")
 
 
 def _rolling(fields: Mapping[str, str], now: float) -> Rolling:

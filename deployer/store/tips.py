@@ -13,6 +13,7 @@ from datetime import datetime
 from redis import Redis
 
 from deployer.model import BranchKey
+from deployer.store.beginnings import Beginnings
 from deployer.store.codec import read_time, text, write_time
 from deployer.store.deliveries import CLAIM
 
@@ -40,6 +41,7 @@ class Tips:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._beginnings = Beginnings(redis)
         self._claim = redis.register_script(CLAIM)
 
     def start(self) -> None:
@@ -91,6 +93,14 @@ class Tips:
         """Take a branch that is to be planned, so that nobody else does until another time; None when there is none."""
         claimed = self._claim(keys=[_OWED], args=[at.timestamp(), until.timestamp()])
         return BranchKey.parse(text(claimed)) if claimed else None
+
+    def begun(self, branch: BranchKey, commit: str) -> int:
+        """Count one more beginning of planning a commit of a branch; how many there were since one came to an end."""
+        return self._beginnings.count(_begun(branch), commit)
+
+    def ended(self, branch: BranchKey) -> None:
+        """Planning a branch came to an end, good or bad."""
+        self._redis.delete(_begun(branch))
 
     def planned(self, branch: BranchKey) -> None:
         """Nothing more is owed to a branch."""
@@ -165,6 +175,10 @@ class Tips:
 
 def _bell(forge: str) -> str:
     return f"deployer:tips:bell:{forge}"
+
+
+def _begun(branch: BranchKey) -> str:
+    return f"deployer:tips:begun:{branch}"
 
 
 def _repository(name: str) -> tuple[str, str]:

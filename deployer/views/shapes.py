@@ -28,6 +28,7 @@ def deployment(found: Deployment) -> dict[str, JSON]:
         "summary": found.summary,
         "created_at": time(found.created_at),
         "finished_at": time(found.finished_at),
+        "superseded_by": found.superseded_by,
         "delivery": found.delivery,
         "actor": found.actor,
         "title": found.title,

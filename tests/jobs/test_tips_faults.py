@@ -13,10 +13,11 @@ import pytest
 from rq import Queue
 
 from deployer import tables
-from deployer.model import BranchKey, Stage, Temporary, Trigger
+from deployer.model import BranchKey, Stage, State, Temporary, Trigger
 from deployer.repositories import tip
 from deployer.settings import Settings
 from jobs import tips
+from jobs.delivery import DEATHS
 from jobs.merge import CLAIM
 from jobs.queue import MERGES
 from jobs.sweep import PATIENCE, sweep_with
@@ -64,6 +65,34 @@ def test_a_forge_that_is_down_is_one_line_in_the_log_and_fails_no_commit(
     for _ in range(3):
         look(world)
     assert capsys.readouterr().out.count("followed_again") == 1
+
+
+def test_a_commit_that_keeps_killing_its_planner_is_given_up_until_the_branch_is_at_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as deadly:
+        deadly.setattr("jobs.plan.reads", die)
+        for _ in range(DEATHS):
+            with pytest.raises(Killed):
+                sweep(world)
+            world.clock.move(CLAIM.total_seconds())
+        for _ in range(3):
+            sweep(world)
+    found = world.latest(STAGING, world.first)
+    assert (found.state, found.trigger) == (State.FAILED, Trigger.SWEEP)
+    assert found.summary == "plan: its worker died 3 times while planning it (out of memory?)"
+    assert len(audited(world, "failed")) == 3, "once for the branch, once for each environment"
+    world.commit("one")
+    sweep(world)
+    assert world.given.store.tips.troubles([MAIN]) == {}
+    assert {each.trigger for each in known(world)} == {Trigger.SWEEP}
+    assert world.latest(STAGING, planned(world) or "").state is State.QUEUED
 
 
 def test_one_that_hangs_is_given_up_soon_and_not_asked_for_each_branch(

@@ -120,7 +120,7 @@ def test_one_job_gives_turns_until_nobody_waits(world: World) -> None:
     world.plan(world.first)
     work_with(world.given)
     assert {world.latest(each, world.first).state.value for each in (STAGING, PRODUCTION)} == {"succeeded"}
-    assert world.given.store.turns.running(at=world.clock()).keys == ()
+    assert world.given.store.turns.running().keys == ()
 
 
 def test_a_worker_that_others_need_gives_no_further_turn(world: World) -> None:
@@ -140,4 +140,4 @@ def test_a_turn_ends_also_when_its_deployment_breaks(world: World, monkeypatch: 
     monkeypatch.setattr(turns, "deploy_with", breaks)
     with pytest.raises(RuntimeError):
         work_with(world.given)
-    assert world.given.store.turns.running(at=world.clock()).keys == ()
+    assert world.given.store.turns.running().keys == ()

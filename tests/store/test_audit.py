@@ -23,6 +23,7 @@ from tests.examples import NEWER, NOON, STAGING, after, deployment
 
 START = "deployer:audit:start"
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
+OLD = (LONG_AGO - timedelta(days=1)).replace(microsecond=0)
 SOON = datetime.now(UTC) + timedelta(days=1)
 
 Entry = tuple[bytes, bytes]
@@ -31,7 +32,7 @@ Entry = tuple[bytes, bytes]
 
 def fill(store: Store, count: int, *, since: int = 0) -> None:
     for number in range(since, since + count):
-        store.audit.add("received", at=after(number), delivery=str(number), actor=None)
+        store.audit.add("received", at=OLD + timedelta(seconds=number), delivery=str(number), actor=None)
 
 
 def entries(redis: Redis) -> list[Entry]:
@@ -60,7 +61,7 @@ def test_rows_read_in_order_over_many_pages(store: Store) -> None:
     fill(store, 1203)
     rows = list(store.audit.rows())
     assert [(row.number, row.fields["delivery"]) for row in rows] == [(n + 1, str(n)) for n in range(1203)]
-    assert rows[0].at == after(0)
+    assert rows[0].at == OLD
     assert "actor" not in rows[0].fields
     assert store.audit.verify().head == store.audit.head == f"1203:{rows[-1].chain}"
 
@@ -309,6 +310,17 @@ def test_what_is_old_goes_and_a_row_says_so(store: Store) -> None:
     *_, trimmed = store.audit.rows()
     assert (trimmed.at, trimmed.fields) == (after(60), {"rows": 5, "first": 6, "before": noted})
     assert store.audit.verify(noted=noted).first == 6
+
+
+def test_rows_do_not_become_old_by_what_is_not_sealed(store: Store, redis: Redis) -> None:
+    fill(store, 2)
+    for number in range(2, 4):
+        store.audit.add("received", at=datetime.now(UTC), delivery=str(number))
+    overwrite(redis, entries(redis))
+    assert store.audit.trim(before=LONG_AGO, at=NOON) == 2
+    assert [row.fields.get("delivery") for row in store.audit.rows()] == ["2", "3", None]
+    assert store.audit.trim(before=LONG_AGO, at=NOON) == 0
+    assert store.audit.verify().first == 3
 
 
 def test_what_says_so_may_go_as_well(store: Store) -> None:
