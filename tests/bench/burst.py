@@ -73,7 +73,7 @@ def measure(folder: Path) -> Iterator[str]:
 def _burst(
     forge: SandboxForge, store: Store, number: int, deployer: Deployer, secret: str
 ) -> tuple[float, str, list[float]]:
-    """Seconds until every environment runs a new commit, how webhooks were answered, and how long others' merges took."""
+    """Seconds until every environment runs a commit, how webhooks were answered, and how long others' merges took."""
     port = deployer.url.rpartition(":")[2]
     argv = [sys.executable, "-m", "tests.bench.load", "127.0.0.1", port, "/webhooks/github", secret]
     argv += ["--rate", str(ACKNOWLEDGED), "--seconds", "10", "--ref", "refs/heads/feature"]
