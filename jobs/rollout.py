@@ -43,10 +43,14 @@ IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
 
 def look(key: str, number: str) -> None:
     """Make one look at the rollout in an environment, unless somebody has made it; safe to run any number of times."""
-    given, environment = resources(), EnvironmentKey.parse(key)
-    with room(given, environment) as there:
-        if there:  # if not, it waits for its turn like the others, and is looked at then
-            look_with(given, environment, int(number))
+    look_in_turn(resources(), EnvironmentKey.parse(key), int(number))
+
+
+def look_in_turn(given: Resources, key: EnvironmentKey, number: int) -> None:
+    """Make one look with given resources if there is room for it; if not, it waits for its turn like the others."""
+    with room(given, key) as there:
+        if there:
+            look_with(given, key, number)
     if given.store.deployments.waiting(before=given.clock()):
         given.queues.deploy()
 

@@ -12,7 +12,7 @@ import pytest
 from deployer.model import EnvironmentKey
 from deployer.planning import in_turn
 from deployer.settings import Settings
-from jobs import turns
+from jobs import rollout, turns
 from jobs.lanes import next_turn, room
 from jobs.turns import work_with
 from tests.examples import PRODUCTION, STAGING, deployment
@@ -114,6 +114,20 @@ def test_a_stuck_cluster_leaves_a_worker_to_others(world: World, monkeypatch: py
         assert next_turn(wide.given, workers=2) == PRODUCTION
     worker.join(20)
     assert not worker.is_alive()
+
+
+def test_looks_at_a_stuck_cluster_take_no_worker_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = two_clusters(world)
+    monkeypatch.setattr(type(world.given.queues), "workers", lambda _: 2)
+    monkeypatch.setattr(Settings, "lanes", lambda _, key: (f"cluster {'other' if key == PRODUCTION else 'test'}",))
+    looked: list[EnvironmentKey] = []
+    monkeypatch.setattr(rollout, "look_with", lambda _, key, __: looked.append(key))
+    with room(wide.given, replace(STAGING, environment="stuck")):
+        rollout.look_in_turn(wide.given, STAGING, 0)
+        rollout.look_in_turn(wide.given, PRODUCTION, 0)
+    assert looked == [PRODUCTION]
+    rollout.look_in_turn(wide.given, STAGING, 0)
+    assert looked == [PRODUCTION, STAGING]
 
 
 def test_one_job_gives_turns_until_nobody_waits(world: World) -> None:
