@@ -67,6 +67,11 @@ class Progress:
         """What the environment is deployed from, so that a merge that changes nothing of it leaves it alone."""
         self._store.deployments.reads(self._deployment, fingerprint)
 
+    def previewed(self, said: str) -> None:
+        """Whether what the deployment brings is what people were shown; its last word repeats it."""
+        self._store.deployments.previewed(self._deployment, said)
+        self.say(said)
+
     def say(self, line: str) -> None:
         """Add a line to the deployment's log. It must hold no secret."""
         self._store.deployments.log(self._deployment.id, line, at=self._clock())

@@ -194,7 +194,7 @@ class Turn:
         promised = merges is not None and previews.last_promise(key, merges) is not None
         said = promises.verdict(shown_on=shown_on, merges=merges, promised=promised)
         if said:
-            progress.say(said)
+            progress.previewed(said)
         reason = promises.held(self.environment, chosen.trigger, shown_on=shown_on, said=said, commit=chosen.commit)
         if reason:
             raise _Held(reason)

@@ -186,7 +186,8 @@ class Watch:
         self._progress.ended(Stage.ROLLOUT, stood)
         store, key = self.given.store, self.deployment.key
         results, left = store.deployments.objects(self.deployment.id), store.places.left(key)
-        said = report.summary(results, seconds=rolling.spent + rolling.since, left=left)
+        seconds, previewed = rolling.spent + rolling.since, self.deployment.previewed
+        said = report.summary(results, seconds=seconds, left=left, previewed=previewed)
         finish(self.given, self.deployment, State.SUCCEEDED, said, lease=self.lease)
         store.places.told(key)
 

@@ -114,13 +114,16 @@ def forge_deployment(deployment: Deployment, *, environment: Environment, page: 
     )
 
 
-def summary(results: Sequence[ObjectResult], *, seconds: float, left: Sequence[Place] = ()) -> str:
+def summary(
+    results: Sequence[ObjectResult], *, seconds: float, left: Sequence[Place] = (), previewed: str | None = None
+) -> str:
     """What a deployment did that went well, as in `12 objects, 3 changed, healthy in 14 s`.
 
     Args:
         results: what happened to each object.
         seconds: from the beginning of the deployment until all objects were healthy.
         left: where the environment was before.
+        previewed: whether that is what people were shown before the merge.
     """
     actions = Counter(result.action for result in results)
     changed = sum(actions[action] for action in _CHANGED)
@@ -131,7 +134,7 @@ def summary(results: Sequence[ObjectResult], *, seconds: float, left: Sequence[P
         "" if changed or actions[Action.DELETED] else "nothing to change",
         f"healthy in {_duration(seconds)}",
     ]
-    return "; ".join([", ".join(filter(None, parts)), *map(still_there, left)])
+    return "; ".join(filter(None, [", ".join(filter(None, parts)), previewed, *map(still_there, left)]))
 
 
 def standing(results: Sequence[ObjectResult]) -> str:

@@ -72,6 +72,8 @@ class Deployment:
     title: str | None = None
     superseded_by: str | None = None
     """Id of the deployment that runs instead."""
+    previewed: str | None = None
+    """Whether what it brings is what people were shown before the merge; None when they were shown nothing."""
 
 
 class StatusState(StrEnum):

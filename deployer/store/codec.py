@@ -57,6 +57,7 @@ def write_deployment(deployment: Deployment) -> dict[str, str]:
         "actor": deployment.actor,
         "title": deployment.title,
         "superseded_by": deployment.superseded_by,
+        "previewed": deployment.previewed,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -77,6 +78,7 @@ def read_deployment(fields: Mapping[str, str]) -> Deployment:
         actor=fields.get("actor"),
         title=fields.get("title"),
         superseded_by=fields.get("superseded_by"),
+        previewed=fields.get("previewed"),
     )
 
 

@@ -153,6 +153,10 @@ class Deployments:
         """Write down the digest of the manifests that a deployment brings; the audit has it when it ends."""
         self._redis.hset(names.record(deployment.id), "digest", digest)
 
+    def previewed(self, deployment: Deployment, said: str) -> None:
+        """Write down whether what a deployment brings is what people were shown before the merge."""
+        self._redis.hset(names.record(deployment.id), "previewed", said)
+
     def begun(self, deployment: Deployment) -> int:
         """Count one more beginning of a deployment and return the count since it last ended or was postponed."""
         return self._beginnings.count(names.record(deployment.id))

@@ -211,6 +211,11 @@ def test_what_stays_where_the_environment_was_is_told_with_the_commands_that_del
     assert "--selector applyset.kubernetes.io/part-of=applyset-x-v1" in report.clean_up(place)
 
 
+def test_the_summary_says_whether_it_is_what_was_previewed() -> None:
+    told = report.summary(results(created=1), seconds=1, previewed="as previewed in #12")
+    assert told == "1 object, 1 changed, healthy in 1.0 s; as previewed in #12"
+
+
 def test_a_status_is_on_the_branch_of_its_environment() -> None:
     assert report.commit_status(deployment(), page=PAGE, branch="main").branch == "main"
     assert report.commit_status(deployment(), page=PAGE).branch is None

@@ -223,8 +223,18 @@ def test_the_deployment_says_that_it_is_what_was_previewed(world: World) -> None
     show(world, propose(world, say("goodbye")))
     merged = repositories.merge(world.repository, "work", "Merge pull request #12 from acme/work")
     deployed(world, merged)
-    lines = world.given.store.deployments.log_lines(world.latest(STAGING, merged).id)
-    assert any("as previewed in #12" in line for line in lines)
+    found = world.latest(STAGING, merged)
+    assert found.summary.endswith("; as previewed in #12")
+    assert any("as previewed in #12" in line for line in world.given.store.deployments.log_lines(found.id))
+
+
+def test_the_deployment_says_that_it_is_not_what_was_previewed(world: World) -> None:
+    show(world, propose(world, say("goodbye")))
+    more = {"staging/kustomization.yaml": "namePrefix: other-\nresources: [config.yaml]\n"}
+    repositories.commit(world.repository, more, "Meanwhile")
+    merged = repositories.merge(world.repository, "work", "Merge pull request #12 from acme/work")
+    deployed(world, merged)
+    assert world.latest(STAGING, merged).summary.endswith("; differs from what was previewed in #12")
 
 
 @pytest.mark.parametrize("previewed", [True, False])
