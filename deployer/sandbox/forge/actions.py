@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 from deployer.sandbox.forge import branches, talking
 from deployer.sandbox.forge.branches import Terms
@@ -12,6 +15,8 @@ from deployer.sandbox.forge.people import VISITOR, Person, Role
 from deployer.sandbox.forge.refusal import Forbidden, NotFound
 
 _COOKIE = "acting"
+_OURS = re.compile(r"/(?![/\\])[!-~]*")
+"""A browser takes `//host` and `/\\host` for another site, and leaves out tabs and line breaks before it looks."""
 
 
 def add(pages: Blueprint, hosting: Hosting) -> None:
@@ -25,7 +30,7 @@ def add(pages: Blueprint, hosting: Hosting) -> None:
     def redeliver(name: str, delivery: str) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         hosting.redeliver(repo, delivery)
-        return _to(f"/{repo.name}")
+        return _back()
 
 
 def acting(hosting: Hosting) -> Person:
@@ -40,7 +45,7 @@ def _choose(pages: Blueprint, hosting: Hosting) -> None:
     @pages.post("/acting")
     def choose() -> ResponseReturnValue:
         person = hosting.people.get(request.form.get("person", ""))
-        response = redirect(_own(request.form.get("back", "")), code=303)
+        response = _back()
         response.set_cookie(_COOKIE, person.login, httponly=True, samesite="Strict")
         return response
 
@@ -50,19 +55,19 @@ def _merge(pages: Blueprint, hosting: Hosting) -> None:
     def merge(name: str, number: int) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         branches.merge(hosting, repo, number, Terms(by=_writer(hosting)))
-        return _to(f"/{repo.name}")
+        return _back()
 
     @pages.post("/<path:name>/pull/<int:number>/close")
     def close(name: str, number: int) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         branches.close(hosting, repo, number, by=_writer(hosting))
-        return _to(f"/{repo.name}/pull/{number}")
+        return _back()
 
     @pages.post("/<path:name>/pull/<int:number>/reopen")
     def reopen(name: str, number: int) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         branches.reopen(hosting, repo, number, by=_writer(hosting))
-        return _to(f"/{repo.name}/pull/{number}")
+        return _back()
 
 
 def _talk(pages: Blueprint, hosting: Hosting) -> None:
@@ -70,7 +75,7 @@ def _talk(pages: Blueprint, hosting: Hosting) -> None:
     def comment(name: str, number: int) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         talking.comment(hosting, repo, number, request.form.get("body", ""), by=acting(hosting).login)
-        return _to(f"/{repo.name}/pull/{number}")
+        return _back()
 
 
 def _press(pages: Blueprint, hosting: Hosting) -> None:
@@ -80,20 +85,20 @@ def _press(pages: Blueprint, hosting: Hosting) -> None:
     def rerun(name: str, number: int) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         talking.rerun(hosting, repo, number, by=acting(hosting).login)
-        return _to(f"/{repo.name}/runs/{number}")
+        return _back()
 
     @pages.post("/<path:name>/runs/<int:number>/press")
     def press(name: str, number: int) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         talking.press(hosting, repo, number, request.form.get("identifier", ""), by=acting(hosting).login)
-        return _to(f"/{repo.name}/runs/{number}")
+        return _back()
 
     @pages.post("/<path:name>/commit/<sha>/rerun")
     def rerun_all(name: str, sha: str) -> ResponseReturnValue:
         repo = hosting.repositories.get(name)
         commit = repo.git.full(sha)
         talking.rerun_all(hosting, repo, commit, by=acting(hosting).login)
-        return _to(f"/{repo.name}/commit/{commit}")
+        return _back()
 
 
 def _writer(hosting: Hosting) -> str:
@@ -103,10 +108,7 @@ def _writer(hosting: Hosting) -> str:
     return person.login
 
 
-def _to(path: str) -> ResponseReturnValue:
-    return redirect(path, code=303)
-
-
-def _own(path: str) -> str:
-    """`path` if it is one of ours; a browser takes `//host` and backslashes for another site."""
-    return path if path.startswith("/") and not path.startswith("//") and "\\" not in path else "/"
+def _back() -> Response:
+    """To the page that the form was on, if that is one of ours."""
+    page = request.form.get("back", "")
+    return redirect(page if _OURS.fullmatch(page) else "/", code=303)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 MOST_LINES = 2000
 
 _KINDS = {"+": "added", "-": "removed", "@": "hunk", " ": "same"}
-_LEFT_OUT = ("index ", "new file mode", "deleted file mode", "--- ", "+++ ")
+_SIDES = ("--- ", "+++ ")
+_LEFT_OUT = ("index ", "new file mode", "deleted file mode", *_SIDES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +20,22 @@ class Line:
 
 
 def lines(diff: str) -> list[Line]:
-    """The lines of `git diff`'s output: one for the name of each file, then its hunks; the first 2,000."""
+    """The lines of a unified diff, or of several as `git diff` prints them; the first 2,000.
+
+    Of what git says of each file, its name is enough. A line that begins with `---` is the name of a side before the
+    first hunk, and something that was removed from then on.
+    """
     read: list[Line] = []
-    in_header = False
+    of_git = in_hunks = False
     for text in diff.splitlines():
         if text.startswith("diff --git "):
-            in_header = True
+            of_git, in_hunks = True, False
             read.append(Line("file", text.rpartition(" b/")[2]))
-        elif text.startswith("@@") or not in_header:
-            in_header = False
+        elif text.startswith("@@") or in_hunks:
+            in_hunks = True
             read.append(Line(_KINDS.get(text[:1], "note"), text))
+        elif not of_git:
+            read.append(Line("note" if text.startswith(_SIDES) else _KINDS.get(text[:1], "note"), text))
         elif not text.startswith(_LEFT_OUT):
             read.append(Line("note", text))
         if len(read) == MOST_LINES:

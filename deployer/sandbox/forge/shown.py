@@ -22,6 +22,8 @@ class Check:
     name: str
     words: str
     url: str | None
+    run: CheckRun | None = None
+    """All there is to read and press, unless it is a status."""
 
 
 def checks(repo: Repository, *commits: str) -> tuple[Check, ...]:
@@ -68,4 +70,4 @@ def _status(one: Status) -> Check:
 
 def _run(repo: Repository, one: CheckRun) -> Check:
     words = one.output.title if one.output else (one.conclusion or one.status).replace("_", " ")
-    return Check(one.look, one.name, words, f"/{repo.name}/runs/{one.id}")
+    return Check(one.look, one.name, words, f"/{repo.name}/runs/{one.id}", one)

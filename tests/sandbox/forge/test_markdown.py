@@ -20,7 +20,10 @@ PREVIEW = """<!-- deployer:preview -->
 <details><summary><b>staging</b>: 3 changes</summary>
 
 ```diff
+--- Deployment.apps shop/web (cluster)
++++ Deployment.apps shop/web (git)
 @@ -1,2 +1,2 @@
+--- a comment
 -replicas: 2
 +replicas: <3>
  image: web
@@ -68,7 +71,10 @@ def test_a_preview_is_shown() -> None:
         '<td class="right">1</td>',
         '<td class="center">2</td>',
         "<details><summary><b>staging</b>: 3 changes</summary>",
+        '<div class="note">--- Deployment.apps shop/web (cluster)</div>',
+        '<div class="note">+++ Deployment.apps shop/web (git)</div>',
         '<div class="hunk">@@ -1,2 +1,2 @@</div>',
+        '<div class="removed">--- a comment</div>',
         '<div class="removed">-replicas: 2</div>',
         '<div class="added">+replicas: &lt;3&gt;</div>',
         "</details>",
@@ -77,6 +83,12 @@ def test_a_preview_is_shown() -> None:
         assert piece in shown
     assert "<!--" not in shown
     assert "style=" not in shown
+
+
+def test_a_diff_without_a_hunk_has_its_colours() -> None:
+    assert render("```diff\n-a\n+b\n```") == (
+        '<div class="diff"><div class="removed">-a</div><div class="added">+b</div></div>\n'
+    )
 
 
 def test_other_code_is_shown_as_it_is() -> None:

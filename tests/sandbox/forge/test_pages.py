@@ -29,9 +29,10 @@ def page(forge: SandboxForge, path: str) -> str:
 
 def click(forge: SandboxForge, shown: str, action: str) -> requests.Response:
     """Send the form of the page that goes to `action`, with what is in it."""
-    form = re.search(rf'action="{re.escape(action)}">\s*<input type="hidden" name="(\w+)" value="([^"]+)">', shown)
+    form = re.search(rf'action="{re.escape(action)}">(.*?)</form>', shown, re.DOTALL)
     assert form is not None
-    return requests.post(forge.url + action, data={form[1]: form[2]}, timeout=5)
+    fields = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form[1])
+    return requests.post(forge.url + action, data=dict(fields), timeout=5)
 
 
 def say(forge: SandboxForge, state: str, context: str, *, description: str, target_url: str | None = None) -> None:

@@ -119,6 +119,7 @@ def test_a_pull_request_shows_what_is_known_of_it(
     shown = browser.look(PULL)
     for piece in ("preview/staging", "deployer[bot]", "<h3>2 objects changed</h3>"):
         assert piece in shown
+    assert {"Re-run", "Redeploy"} <= set(browser.buttons(PULL))
     landing = listening.merge(SHOP, 1)
     github.post_check(replace(check, commit=landing.commit), known=None)
     github.record_deployment(deployed(listening, landing.commit), known=None)
@@ -126,6 +127,32 @@ def test_a_pull_request_shows_what_is_known_of_it(
     for piece in ("preview/staging", "deploy/staging", 'href="https://staging.shop.example.com"', "12 objects"):
         assert piece in shown
     assert "staging.shop.example.com" in browser.look(f"/{SHOP}/commit/{landing.commit}")
+
+
+def test_a_pull_request_has_each_check_folded_with_all_that_it_says(
+    listening: SandboxForge, browser: Browser, app: App, check: Check
+) -> None:
+    github, head = as_app(listening, app), listening.tip(SHOP, "raise")
+    for name in ("preview/staging", 'preview/"><b>'):
+        github.post_check(replace(check, name=name, commit=head), known=None)
+    shown = browser.look(PULL)
+    staging = shown.partition('<details id="check-preview/staging">')[2].partition("</details>")[0]
+    for piece in ("✘", "web is not ready", "<td><code>web</code></td>", "deploy/base/web.yaml:7", "Re-run", "Redeploy"):
+        assert piece in staging
+    assert '<details id="check-preview/&#34;&gt;&lt;b&gt;">' in shown
+    assert "<script>alert" not in shown
+
+
+def test_what_is_pressed_on_a_pull_request_leads_back_to_it(
+    listening: SandboxForge, browser: Browser, receiver: Receiver, app: App, check: Check
+) -> None:
+    number = as_app(listening, app).post_check(replace(check, commit=listening.tip(SHOP, "raise")), known=None)
+    for label in ("Re-run", "Redeploy", "Close", "Reopen", "Merge"):
+        answer = browser.press(PULL, label)
+        assert (answer.status_code, answer.url) == (200, listening.url + PULL)
+    pressed = [one for one in told(listening, receiver) if isinstance(one, Rerun)]
+    assert [(one.action, one.names) for one in pressed] == [(RERUN, (check.name,)), ("redeploy", (check.name,))]
+    assert browser.press(f"/{SHOP}/runs/{number}", "Re-run").url == f"{listening.url}/{SHOP}/runs/{number}"
 
 
 def test_what_ran_before_cannot_be_visited(listening: SandboxForge, browser: Browser, app: App) -> None:
@@ -188,7 +215,13 @@ def test_a_request_is_closed_and_opened_again(listening: SandboxForge, browser: 
     assert [one.action for one in events] == [PullRequestAction.CLOSED, PullRequestAction.OPENED]
 
 
-@pytest.mark.parametrize("back", ["//example.com", "https://example.com", "/\\example.com", "", "\\\\example.com"])
+@pytest.mark.parametrize(
+    "back",
+    [
+        "//example.com", "https://example.com", "/\\example.com", "", "\\\\example.com", "/\t/example.com",
+        "/\n\\example.com", "\t//example.com", "javascript:alert(1)",
+    ],
+)  # fmt: skip
 def test_switching_leads_nowhere_else(browser: Browser, listening: SandboxForge, back: str) -> None:
     answer = browser.press("/", "Switch", person="bob", back=back)
     assert answer.url == f"{listening.url}/"
