@@ -19,6 +19,11 @@ def number(title: str | None) -> int | None:
     return int(next(filter(None, found.groups()))) if found else None
 
 
+def as_previewed(number: int) -> str:
+    """What is said of manifests that are those which were shown on a request."""
+    return f"as previewed in #{number}"
+
+
 def verdict(*, shown_on: int | None, merges: int | None, promised: bool) -> str | None:
     """What to say of manifests that are about to be applied; None when there is nothing to compare them with.
 
@@ -28,7 +33,7 @@ def verdict(*, shown_on: int | None, merges: int | None, promised: bool) -> str 
         promised: something was shown on that one.
     """
     if shown_on is not None:
-        return f"as previewed in #{shown_on}"
+        return as_previewed(shown_on)
     return f"differs from what was previewed in #{merges}" if promised else None
 
 

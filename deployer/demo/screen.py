@@ -1,4 +1,4 @@
-"""What the demo shows in the terminal: a merge on its way, its checks, and what runs on each cluster."""
+"""What the demo shows in the terminal: a preview, a merge on its way, its checks, and what runs on each cluster."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 from deployer.model import Deployment, Stage, StageRecord, State
 
 STAGES = (Stage.FETCH, Stage.RENDER, Stage.APPLY, Stage.ROLLOUT)
+PENDING, SUCCESS = "pending", "success"
 _LOOKS = {State.SUCCEEDED: ("✔", "green"), State.FAILED: ("✘", "red"), State.SUPERSEDED: ("–", "dim")}
 
 
@@ -24,6 +25,83 @@ class Row:
     stages: Sequence[StageRecord]
     check: str | None
 
+    @property
+    def over(self) -> bool:
+        """Whether the deployment has ended and its check says so."""
+        return self.check not in (None, PENDING) and self.deployment is not None and self.deployment.state.final
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A merge on its way through its environments."""
+
+    title: str
+    commit: str
+    rows: Sequence[Row]
+
+    @property
+    def deployments(self) -> tuple[str, ...]:
+        """The ids of the deployments that are shown."""
+        return tuple(row.deployment.id for row in self.rows if row.deployment)
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to come."""
+        return all(row.over for row in self.rows)
+
+    @property
+    def well(self) -> bool:
+        """Whether all of it is deployed, and all checks are green."""
+        return self.over and all(row.check == SUCCESS for row in self.rows)
+
+    def kept(self, promise: str) -> bool:
+        """Whether all went well, and each deployment says `promise` of what its preview had shown."""
+        return self.well and all(row.deployment and row.deployment.previewed == promise for row in self.rows)
+
+    def drawn(self, seconds: float) -> RenderableType:
+        """As it stands after so many seconds."""
+        table = _table("environment", *map(str, STAGES), "commit", "")
+        for row in self.rows:
+            table.add_row(row.environment, *(_stage(row, stage) for stage in STAGES), _check(row.check), _summary(row))
+        return Group(_heading("merged ", self.title, self.commit, seconds), table)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """One environment: the check of its preview, and what that says."""
+
+    environment: str
+    check: str | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What merging a pull request would change."""
+
+    title: str
+    head: str
+    rows: Sequence[Foreseen]
+    commented: bool
+    """Whether the comment with the diffs is there."""
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to come."""
+        return self.commented and all(row.check not in (None, PENDING) for row in self.rows)
+
+    @property
+    def well(self) -> bool:
+        """Whether all of it could be foreseen, and people can read it."""
+        return self.commented and all(row.check == SUCCESS for row in self.rows)
+
+    def drawn(self, seconds: float) -> RenderableType:
+        """As it stands after so many seconds."""
+        table = _table("environment", "preview", "")
+        for row in self.rows:
+            table.add_row(row.environment, _check(row.check), Text(row.words))
+        return Group(_heading("preview of ", self.title, self.head, seconds), table)
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -35,27 +113,24 @@ class Workload:
     replicas: int
 
 
-def journey(title: str, commit: str, rows: Sequence[Row], *, seconds: float) -> RenderableType:
-    """A merge on its way through its environments."""
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for column in ("environment", *STAGES, "commit", ""):
-        table.add_column(str(column), header_style="dim", no_wrap=bool(column))  # what happened may take several lines
-    for row in rows:
-        table.add_row(row.environment, *(_stage(row, stage) for stage in STAGES), _check(row.check), _summary(row))
-    return Group(
-        Text.assemble(("merged ", "dim"), (title, "bold"), (f"  {commit[:12]}  {seconds:.1f} s", "dim")), table
-    )
-
-
 def running(clusters: Mapping[str, Sequence[Workload]]) -> RenderableType:
     """What runs on each cluster."""
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for column in ("cluster", "deployment", "image", "ready"):
-        table.add_column(column, header_style="dim")
+    table = _table("cluster", "deployment", "image", "ready")
     for cluster, workloads in clusters.items():
         for workload in workloads:
             table.add_row(cluster, workload.name, workload.image, f"{workload.ready}/{workload.replicas}")
     return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for column in columns:
+        table.add_column(column, header_style="dim", no_wrap=bool(column))  # what happened may take several lines
+    return table
+
+
+def _heading(what: str, title: str, commit: str, seconds: float) -> Text:
+    return Text.assemble((what, "dim"), (title, "bold"), (f"  {commit[:12]}  {seconds:.1f} s", "dim"))
 
 
 def _stage(row: Row, stage: Stage) -> Text:
@@ -68,7 +143,7 @@ def _stage(row: Row, stage: Stage) -> Text:
 
 
 def _check(state: str | None) -> Text:
-    style = {"success": "green", "pending": "yellow", None: "dim"}.get(state, "red")
+    style = {SUCCESS: "green", PENDING: "yellow", None: "dim"}.get(state, "red")
     return Text(state or "·", style)
 
 

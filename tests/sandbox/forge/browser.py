@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 
 import requests
 
-from deployer.sandbox.forge import SandboxForge
-
 
 @dataclass
 class Form:
@@ -49,10 +47,10 @@ class _Forms(HTMLParser):
 
 
 class Browser:
-    """One person's, with its cookies."""
+    """One person's, with its cookies, on the forge at `url`."""
 
-    def __init__(self, forge: SandboxForge) -> None:
-        self._forge = forge
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._session = requests.Session()
 
     def __enter__(self) -> Browser:
@@ -62,7 +60,7 @@ class Browser:
         self._session.close()
 
     def look(self, path: str) -> str:
-        answer = self._session.get(self._forge.url + path, timeout=5)
+        answer = self._session.get(self._url + path, timeout=5)
         assert answer.status_code == 200
         return answer.text
 
@@ -85,7 +83,7 @@ class Browser:
         return self.send(form)
 
     def send(self, form: Form) -> requests.Response:
-        return self._session.post(self._forge.url + form.action, data=form.fields, timeout=5)
+        return self._session.post(self._url + form.action, data=form.fields, timeout=5)
 
     def be(self, login: str) -> None:
         assert self.press("/", "Switch", person=login).status_code == 200

@@ -35,7 +35,7 @@ SUMMARY = "### 2 objects changed\n\n| object | change |\n|---|---|\n| `web` | re
 
 @pytest.fixture
 def browser(listening: SandboxForge) -> Iterator[Browser]:
-    with Browser(listening) as browser:
+    with Browser(listening.url) as browser:
         yield browser
 
 
@@ -196,7 +196,7 @@ def test_who_may_not_write_may_not_merge(listening: SandboxForge, browser: Brows
     browser.be("mallory")
     assert {"Merge", "Close"}.isdisjoint(browser.buttons(PULL))
     assert "Merge" not in browser.buttons(f"/{SHOP}")
-    with Browser(listening) as adas:
+    with Browser(listening.url) as adas:
         answer = browser.send(adas.form(PULL, "Merge"))
     assert answer.status_code == 403
     assert "mallory has no write access" in answer.text
