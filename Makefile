@@ -6,7 +6,7 @@ READY   = $(VENV)/.ready
 
 .PHONY: demo test check bench format lock schema clean
 
-demo: $(READY)            ## the whole thing on this machine; ONCE=1 ends after the first merge
+demo: $(READY)            ## the whole thing on this machine; ONCE=1 merges everything itself and ends
 	$(BIN)/deployer demo $(if $(ONCE),--once)
 
 test: $(READY)            ## the suite; THOROUGH=1 adds what takes long, KUBEBUILDER_ASSETS=... a real API server

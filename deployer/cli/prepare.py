@@ -37,7 +37,7 @@ def schema() -> None:
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="End after the first merge; exit 0 only if its commit got green checks.")
+@click.option("--once", is_flag=True, help="Merge everything without asking and end; exit 0 only if all went well.")
 def demo(once: bool) -> None:
     """The whole thing on this machine: no account and no cluster needed."""
     from deployer.demo import run

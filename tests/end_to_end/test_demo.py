@@ -154,6 +154,10 @@ def test_it_leaves_nothing_behind(demo: Demo) -> None:
 def test_a_person_reads_the_preview_merges_and_deploys_again_by_the_buttons_of_the_page(place: Place) -> None:
     with started(place) as process:
         asks = eventually(lambda: re.search(rf"press Merge: {PULL} ", place.said()), seconds=SECONDS)
+        secrets_kept = [path for path in place.files.rglob("*") if path.suffix in (".pem", ".kubeconfig")]
+        assert {(path.name, path.stat().st_mode & 0o077) for path in secrets_kept} == {
+            ("app.pem", 0), ("staging.kubeconfig", 0), ("production.kubeconfig", 0),
+        }  # fmt: skip
         with Browser(asks[1]) as browser:
             page = browser.look(asks[2])
             for piece in ("What merging this would change", "<td><code>staging</code></td>", '<div class="added">+'):
