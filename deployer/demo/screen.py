@@ -123,7 +123,7 @@ def running(clusters: Mapping[str, Sequence[Workload]]) -> RenderableType:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in columns:
         table.add_column(column, header_style="dim", no_wrap=bool(column))  # what happened may take several lines
     return table
