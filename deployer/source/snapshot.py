@@ -10,14 +10,10 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
-MOST_LINKS = 40
-"""Links that one path may go through, as in the kernel (`man path_resolution`)."""
+from deployer.source.following import Entry, Followed, Follower, Kind, Leaves
 
-LONGEST_LINK = 4095
-"""Bytes of a link's text, as in the kernel."""
+__all__ = ["Entry", "Followed", "Kind", "Leaves", "Odd", "Snapshot", "link_hashes"]
 
 _DEEP = 50
 """Folders in each other from which a path is not remembered, but looked up part by part."""
@@ -32,59 +28,12 @@ _TREE = {length: re.compile(rb"(?:" + _RECORD % (length // 2) + rb")*+", re.DOTA
 """By the length of a hash in digits, SHA-1 or SHA-256."""
 
 
-class Kind(StrEnum):
-    """What stands at a path."""
-
-    FILE = "file"
-    LINK = "link"
-    FOLDER = "folder"
-    SUBMODULE = "submodule"
-
-
 _KINDS = {0o10: Kind.FILE, 0o12: Kind.LINK, 0o4: Kind.FOLDER, 0o16: Kind.SUBMODULE}
 """By all but the last four digits of a mode."""
 
 
 class Odd(ValueError):  # noqa: N818 - reads as what the tree is
     """A tree that git itself would not write. The message says what is odd."""
-
-
-class Leaves(ValueError):  # noqa: N818 - reads as what the path does
-    """A path leads out of the repository, or in circles.
-
-    `reason` completes "a path that …"; `link` is the path of the link through which it does so, None without any.
-    """
-
-    def __init__(self, path: str, reason: str, *, link: str | None = None) -> None:
-        through = "" if link is None else f", through the link {link[:200]!r}"
-        super().__init__(f"{path[:200]!r} {reason}{through}")
-        self.path = path
-        self.reason = reason
-        self.link = link
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What stands at a path: `hash` names its contents, for a folder all that is in it."""
-
-    kind: Kind
-    hash: str
-    executable: bool = False
-    target: str | None = None
-    """The text of a link."""
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """Where a path leads."""
-
-    path: str
-    """Without links. If nothing is there: the first part of it that is missing or is no folder, so that the path leads
-    elsewhere only if the entry there, or one of `links`, is another."""
-    entry: Entry | None
-    """None: missing. Never a link."""
-    links: tuple[str, ...] = ()
-    """The path of each link that was gone through."""
 
 
 class Snapshot:
@@ -104,6 +53,7 @@ class Snapshot:
         self._folders: dict[str, dict[str, Entry]] = {}
         self._plain: dict[str, Mapping[str, Entry]] = {}
         """What is in folders that were reached without links, by path."""
+        self._follower = Follower(Entry(Kind.FOLDER, tree), self._inside)
 
     def get(self, path: str) -> Entry | None:
         """What stands at a path, itself; no link is followed.
@@ -151,28 +101,7 @@ class Snapshot:
             raise Leaves(path, "is absolute")
         if (plain := self._without_links(path)) is not None:
             return Followed(path, plain)
-        passed: list[tuple[str, Entry]] = [("", Entry(Kind.FOLDER, self.tree))]
-        ahead = path.split("/")[::-1]
-        links: list[str] = []
-        while ahead:
-            here, entry = passed[-1]
-            if entry.kind is not Kind.FOLDER:
-                return _missing(path, here, ahead, links)
-            name = ahead.pop()
-            if name == "..":
-                passed.pop()
-                if not passed:
-                    raise _leaves(path, "leads out of the repository", links)
-            elif name not in ("", "."):
-                where, child = _join(here, name), self._inside(entry).get(name)
-                if child is None or child.target == "":
-                    return _missing(path, where, ahead, [*links, where] if child else links)
-                if child.target is None:
-                    passed.append((where, child))
-                else:
-                    links.append(where)
-                    ahead += _steps(path, child.target, links)
-        return Followed(*passed[-1], links=tuple(dict.fromkeys(links)))
+        return self._follower.follow(path)
 
     def _without_links(self, path: str) -> Entry | None:
         """What stands at a path that goes through no link; None if there is none such, or it must be looked at closely.
@@ -230,30 +159,6 @@ def _records(hash_: str, raw: bytes) -> list[tuple[bytes, bytes, bytes]]:
     if len({name for _, name, _ in records}) < len(records):
         raise Odd("a folder is refused: a name that occurs twice")
     return records
-
-
-def _steps(path: str, target: str, links: list[str]) -> list[str]:
-    """The parts of the text of the last of `links`, last one first."""
-    if target.startswith("/"):
-        raise _leaves(path, "is absolute", links)
-    if len(links) > MOST_LINKS:
-        raise _leaves(path, f"leads nowhere: in circles, or through more than {MOST_LINKS} links", links)
-    if len(os.fsencode(target)) > LONGEST_LINK:
-        raise _leaves(path, f"leads nowhere: a link is longer than {LONGEST_LINK} bytes", links)
-    return target.split("/")[::-1]
-
-
-def _missing(path: str, where: str, ahead: list[str], links: list[str]) -> Followed:
-    depth = len(where.split("/"))
-    for name in reversed(ahead):
-        depth += -1 if name == ".." else name not in ("", ".")
-        if depth < 0:
-            raise _leaves(path, "leads out of the repository", links)
-    return Followed(where, None, tuple(dict.fromkeys(links)))
-
-
-def _leaves(path: str, reason: str, links: list[str]) -> Leaves:
-    return Leaves(path, reason, link=links[-1] if links else None)
 
 
 def _join(folder: str, name: str) -> str:
