@@ -15,6 +15,7 @@ import structlog
 from deployer import asking
 from deployer.asking import Answer, Denied, wish
 from deployer.forges.connect import Forge
+from deployer.forges.quoting import code
 from deployer.forges.report import line
 from deployer.model import (
     Command,
@@ -33,7 +34,7 @@ from deployer.model import (
 )
 from deployer.source.mirror import Mirror
 from jobs.plan import Origin, Plan
-from jobs.preview import ask_for
+from jobs.proposal import ask_for
 from jobs.resources import Resources
 from jobs.rights import Person
 from jobs.showing import page
@@ -71,7 +72,7 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except Permanent as failure:
-        raise Denied(line(failure.message)) from failure
+        raise Denied(code(failure.message)) from failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class _Talk:
             commit = mirror.fetch(environment.branch)
             deployment = self._again(environment, commit, mirror, trigger=Trigger.MANUAL)
         if deployment.state is State.SUPERSEDED:
-            raise Denied(f"`{environment.key.environment}`: {deployment.summary}")
+            raise Denied(f"`{environment.key.environment}`: {code(deployment.summary)}")
         return asking.deploys(request, environment, deployment.commit, page=page(self.given, deployment))
 
     def _replay(self, person: Person, commit: str, environments: tuple[Environment, ...]) -> Answer:
@@ -153,7 +154,7 @@ class _Talk:
         except Denied as denied:
             self._audit(str(denied), environment)
             return str(denied)
-        what = deployment.summary if deployment.state.final else f"{commit} goes there"
+        what = code(deployment.summary) if deployment.state.final else f"{commit} goes there"
         return f"`{environment.key.environment}`: {what}: {page(self.given, deployment)}"
 
     def _again(self, environment: Environment, commit: str, mirror: Mirror, *, trigger: Trigger) -> Deployment:

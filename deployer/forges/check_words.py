@@ -1,6 +1,6 @@
 """What people read of a deployment where there is room for more than one line: the check on its commit, as Markdown.
 
-Pure: records in, a check out. What tools and clusters said is escaped or fenced, so that it cannot pose as ours.
+Pure: records in, a check out. What tools and clusters said stands in code, so that it cannot pose as ours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from deployer.forges.quoting import cell, code, fenced
 from deployer.forges.report import cut, line
 from deployer.model import (
     Action,
@@ -44,9 +45,6 @@ _STATES = {
     State.SUPERSEDED: CheckState.CANCELLED,
     State.HELD: CheckState.NEUTRAL,
 }
-
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-"""All that CommonMark lets be escaped. https://spec.commonmark.org/0.31.2/#backslash-escapes"""
 
 _PLACE = re.compile(
     r"(?<![\w./-])(?P<path>(?:[\w.@+-]+/)*(?:[\w.@+-]+\.(?:ya?ml|json|env|properties|conf|txt)|[Kk]ustomization))"
@@ -109,18 +107,6 @@ def check(account: Account, *, environment: Environment | None, page: str) -> Ch
     )
 
 
-def escaped(text: str) -> str:
-    """`text` on one line that Markdown takes for nothing but text."""
-    return _PUNCTUATION.sub(r"\\\1", line(text))
-
-
-def fenced(text: str) -> str:
-    """`text` as a block of code, whatever is in it."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{text}\n{fence}"
-
-
 def _title(account: Account) -> str:
     """The stage, while it is in one; else what happened."""
     deployment = account.deployment
@@ -132,7 +118,7 @@ def _title(account: Account) -> str:
 
 def _summary(account: Account, page: str) -> str:
     parts = (
-        escaped(_title(account)),
+        code(_title(account)),
         _reason(account),
         _table(account.objects),
         _timings(account.stages),
@@ -158,7 +144,7 @@ def _table(objects: Sequence[ObjectResult]) -> str:
     told.sort(key=lambda each: _ORDER.index(each.action) if each.action in _ORDER else len(_ORDER))
     if not objects:
         return ""
-    rows = [f"| {each.action} | {escaped(_short(each.ref))} | {_cell(each.message)} |" for each in told[:MOST_ROWS]]
+    rows = [f"| {each.action} | {cell(_short(each.ref))} | {_cell(each.message)} |" for each in told[:MOST_ROWS]]
     head = ["| | object | |", "|---|---|---|"] if rows else []
     return "\n".join(["### Objects", "", *head, *rows, *_rest(objects, told)])
 
@@ -219,4 +205,4 @@ def _short(ref: ObjectRef) -> str:
 
 
 def _cell(text: str) -> str:
-    return escaped(cut(line(text), CELL_LENGTH)) if text else ""
+    return cell(cut(line(text), CELL_LENGTH)) if text else ""

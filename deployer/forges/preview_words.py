@@ -6,13 +6,12 @@ so that they mention nobody, link nowhere and command nothing.
 
 from __future__ import annotations
 
-import html
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from deployer.forges.quoting import cell, code, fenced, summary
 from deployer.forges.report import cut, line
 from deployer.model import CheckState, ForgeKind
 
@@ -156,24 +155,6 @@ def page(preview: Preview, *, limit: int) -> str:
     return "".join(parts)
 
 
-def code(text: str) -> str:
-    """`text` on one line as code, whatever is in it, also inside a table. https://spec.commonmark.org/0.31.2/#code-spans"""
-    text = line(text) or " "
-    fence = "`" * (_longest_run(text, "`") + 1)
-    pad = " " if text.startswith("`") or text.endswith("`") else ""
-    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
-
-
-def fenced(text: str, language: str = "") -> str:
-    """`text` as a block of code that nothing in it can end."""
-    fence = "`" * max(3, _longest_run(text, "`") + 1)
-    return f"{fence}{language}\n{text.rstrip(chr(10))}\n{fence}"
-
-
-def _longest_run(text: str, mark: str) -> int:
-    return max(map(len, re.findall(f"{re.escape(mark)}+", text)), default=0)
-
-
 def _losses(outcomes: Sequence[Outcome]) -> list[str]:
     over = [f"**Over the prune budget** in {code(each.environment)}: {_reason(each)}" for each in outcomes
             if each.over_budget]  # fmt: skip
@@ -201,11 +182,11 @@ def _row(outcome: Outcome) -> str:
     counts, known = outcome.counts, bool(outcome.objects) or not outcome.failure
     refused = f"{counts[Fate.REFUSED]} refused" if counts[Fate.REFUSED] else ""
     numbers = " | ".join(str(counts[fate]) if known else "?" for fate in fates)
-    return f"| {code(outcome.environment)} | {numbers} | {_reason(outcome) or refused} |"
+    return f"| {cell(outcome.environment)} | {numbers} | {_reason(outcome) or refused} |"
 
 
 def _reason(outcome: Outcome) -> str:
-    return code(cut(line(outcome.failure), _SHORT)) if outcome.failure else ""
+    return cell(cut(line(outcome.failure), _SHORT)) if outcome.failure else ""
 
 
 def _in_order(outcome: Outcome) -> list[Shown]:
@@ -224,7 +205,7 @@ def _folded(outcomes: Sequence[Outcome], room: int) -> tuple[list[str], int]:
     folds, missing = [], 0
     for outcome in outcomes:
         objects = _blocks(outcome)
-        title = f"<code>{html.escape(f'{outcome.environment}: {one_line(outcome)}')}</code>"
+        title = summary(f"{outcome.environment}: {one_line(outcome)}")
         opened, closed = f"<details><summary>{title}</summary>", "</details>"
         used, kept = len(opened) + len(closed) + 4, []
         for block in objects:

@@ -158,7 +158,7 @@ def test_the_check_says_what_became_of_the_objects(app: World) -> None:
     app.given.store.deployments.write_objects(running.id, results)
     end(app, running, State.SUCCEEDED, "1 object, 1 changed")
     app.report(STAGING, COMMIT)
-    assert "| updated | ConfigMap shop\\/greeting |" in shown(app, RUNS)[-1].json["output"]["summary"]
+    assert "| updated | `ConfigMap shop/greeting` |" in shown(app, RUNS)[-1].json["output"]["summary"]
 
 
 def test_a_replay_is_a_check_run_of_its_own_and_the_one_before_gets_its_end(app: World, hub: Hub) -> None:
