@@ -20,6 +20,7 @@ from deployer.model import (
     Merge,
     Permanent,
     PullRequestEvent,
+    PullRequestKey,
     Rerun,
     Stage,
     Temporary,
@@ -30,9 +31,9 @@ from deployer.retries import DEPLOYMENTS
 from deployer.settings import SettingsError
 from deployer.source.mirror import Mirror
 from deployer.webhooks.receive import Refused, interpret
+from jobs import proposal
 from jobs.commands import obey
 from jobs.plan import Origin, Plan, lease_name, turn
-from jobs.preview import ask as ask_for_preview
 from jobs.rerun import run_again
 from jobs.resources import Resources
 
@@ -114,6 +115,8 @@ class Asked:
         forge, delivery_id, commit = self.delivery.forge, self.delivery.id, self.merge.commit
         planned: list[EnvironmentKey] = []
         plan = Plan(self.given, self._origin(), self.branch, self.environments)
+        if self.merge.number is not None:
+            proposal.close(self.given, PullRequestKey(forge, self.merge.repository, self.merge.number))
         try:
             self._refuse_deadly()
             mirror = self.given.mirror(self.environments[0])
@@ -188,7 +191,7 @@ class Wish:
     def _do(self) -> list[EnvironmentKey]:
         match self.event:
             case PullRequestEvent():
-                if ignored := ask_for_preview(self.given, self.delivery.forge, self.event):
+                if ignored := proposal.ask(self.given, self.delivery.forge, self.event):
                     self._audit("ignored", ignored.reason)
                 return []
             case Rerun():

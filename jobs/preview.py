@@ -1,19 +1,13 @@
 """Shows on a pull or merge request what merging it would change. Writes to no cluster and delays no deployment.
 
-For whoever hears of requests:
-
-    ask(given, forge, event)                          a `PullRequestEvent` came, of any action
-    ask_for(given, forge, repository, number, environments=("staging",))      a person wants one now, as by `/diff`
-
-Both only write down what is owed and ring; an `Ignored` that they return says why there will be no preview.
-`preview` is the job that makes what is owed.
+What is owed was written down by whoever heard of the request (`jobs/proposal.py`). Each check that is begun here, or on
+an earlier commit of the request, is brought to an end here as well.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,9 +22,7 @@ from deployer.model import (
     Failure,
     ForgeKind,
     Ignored,
-    PullRequestAction,
-    PullRequestEvent,
-    PullRequestKey,
+    Permanent,
     Stage,
     Temporary,
 )
@@ -42,6 +34,7 @@ from deployer.source.merging import Conflict, Merged
 from deployer.source.mirror import Mirror
 from deployer.source.overlay import reads
 from deployer.store.previews import Wanted
+from jobs.proposal import previewed
 from jobs.resources import Resources, resources
 from jobs.reviews import Reviewed, Reviewer
 
@@ -55,51 +48,6 @@ _REFS = {ForgeKind.GITHUB: "refs/pull/{}/head", ForgeKind.GITLAB: "refs/merge-re
 
 class _Outdated(Exception):  # noqa: N818 - reads as what happened
     """We were told of something newer meanwhile, and that is owed by itself."""
-
-
-def ask(given: Resources, forge: str, event: PullRequestEvent, *, environments: Sequence[str] = ()) -> Ignored | None:
-    """Have a request previewed, or forgotten when it was closed.
-
-    Args:
-        given: resources.
-        forge: name of the forge that told of it.
-        event: what it told.
-        environments: to be answered for by name, also when merging does not reach them.
-
-    Returns:
-        None, or why there will be no preview.
-    """
-    key = PullRequestKey(forge, event.repository, event.number)
-    closed = event.action is PullRequestAction.CLOSED
-    wanted = Wanted(key, event.branch, event.head, event.from_fork, closed, tuple(environments))
-    if closed and given.store.previews.get(key) is None:
-        return Ignored("closed, and never previewed")
-    if not closed and isinstance(found := _previewed(given, wanted), Ignored):
-        return found
-    given.store.previews.ask(wanted, due=given.clock())
-    given.queues.preview()
-    return None
-
-
-def ask_for(
-    given: Resources, forge: str, repository: str, number: int, *, environments: Sequence[str] = ()
-) -> Ignored | None:
-    """As `ask`, for a request of which only the number is known: the forge is asked how it stands.
-
-    Raises:
-        Permanent, Temporary: as `Forge.pull_request`.
-        SettingsError: as `connect`.
-    """
-    client = given.forge(forge)
-    if client is None:
-        return Ignored("the settings give us no way to ask the forge")
-    now = client.pull_request(repository, number)
-    if not now.open:
-        return Ignored("it is not open any more")
-    event = PullRequestEvent(
-        repository, number, now.base, now.head, PullRequestAction.UPDATED, now.from_fork, draft=False, title=now.title
-    )
-    return ask(given, forge, event, environments=environments)
 
 
 def preview() -> None:
@@ -125,22 +73,6 @@ def preview_owed(given: Resources) -> None:
             return
 
 
-def _previewed(given: Resources, wanted: Wanted) -> tuple[Environment, ...] | Ignored:
-    """The environments that may be previewed on a request, or why there are none."""
-    key = wanted.key
-    entries = [
-        entry for entry in given.settings.repositories
-        if (entry.forge, entry.name, entry.branch) == (key.forge, key.repository, wanted.branch) and entry.previews
-    ]  # fmt: skip
-    if not entries:
-        return Ignored(f"branch {wanted.branch} of {key.repository} has no previews")
-    if wanted.from_fork:
-        entries = [entry for entry in entries if entry.preview_forks]
-    if not entries:
-        return Ignored("comes from a fork, which is not rendered here (preview_forks)")
-    return tuple(entry.environment(name) for entry in entries for name in entry.environments)
-
-
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """One attempt at one preview."""
@@ -150,36 +82,39 @@ class _Attempt:
 
     def run(self) -> None:
         """Make the preview and say it; on a fault, be tried again or say that."""
-        previews = self.given.store.previews
-        environments = _previewed(self.given, self.wanted)
-        if self.wanted.closed or isinstance(environments, Ignored):
-            self._close(environments)
-            return
+        environments = previewed(self.given, self.wanted)
         try:
-            faults = self._make(environments)
+            if self.wanted.closed or isinstance(environments, Ignored):
+                self._close(environments)
+            elif not ((faults := self._make(environments)) and self._again(faults[0])):
+                self.given.store.previews.done(self.wanted)
         except _Outdated:
             log.info("preview", request=str(self.wanted.key), outdated=self.wanted.head)
-            return
         except Failure as failure:
             self._failed(failure)
-            return
         except SettingsError as error:
             self._failed(Temporary(str(error), stage=Stage.PLAN))
-            return
         except (RedisError, JobTimeoutException):
             raise
-        except Exception:
+        except Exception as error:
             log.exception("internal error", request=str(self.wanted.key))
-            previews.done(self.wanted)
-            return
-        if not (faults and self._again(faults[0])):
-            previews.done(self.wanted)
+            self.given.store.previews.done(self.wanted)  # whatever happens next, this is not tried for ever
+            reason = f"internal error ({type(error).__name__}); the worker's log has the details"
+            self._failed(Permanent(reason, stage=Stage.PLAN))
 
     def _close(self, environments: tuple[Environment, ...] | Ignored) -> None:
-        self.given.store.previews.close(self.wanted)
-        if not isinstance(environments, Ignored):
+        """End what was begun, then let go of the request. Raises what the forge refuses."""
+        if isinstance(environments, Ignored):
+            self._reviewer.end(environments.reason)
+        else:
+            self._reviewer.end("the request is over")
             with suppress(Failure, SettingsError):  # the repository's next preview does it, too
                 self._tidy(self.given.mirror(environments[0]))
+        self.given.store.previews.close(self.wanted)
+
+    @property
+    def _reviewer(self) -> Reviewer:
+        return Reviewer(self.given, self.wanted)
 
     def _tidy(self, mirror: Mirror) -> None:
         """Have the mirror forget the requests that are over."""
@@ -199,6 +134,7 @@ class _Attempt:
             self._confirm()
             reason = f"cannot be merged: {conflict.message}"
             reviewer.tell([Outcome(each.key.environment, failure=reason) for each in touched])
+            reviewer.end("merging does not reach it any more")
             return []
         found = [(each, self._foresee(each, merged, mirror)) for each in self._reached(environments, merged, mirror)]
         self._confirm()
@@ -206,6 +142,8 @@ class _Attempt:
         last = not faults or not self._more()
         reviewer.tell_all([Reviewed(each, seen, waiting=not last) for each, seen in found])
         reviewer.tell_quiet([each for each in environments if each not in [one for one, _ in found]])
+        waiting = () if last else tuple(each.key.environment for each, _ in found)
+        reviewer.end("merging does not reach it any more", waiting=waiting)
         return [] if last else faults
 
     def _head(self, mirror: Mirror) -> str:
@@ -265,11 +203,15 @@ class _Attempt:
         if isinstance(failure, Temporary) and self._again(failure):
             return
         log.error("preview", request=str(self.wanted.key), error=failure.message)
-        if failure.stage is not Stage.REPORT:
-            try:
-                Reviewer(self.given, self.wanted, "").tell_failure(failure)
-            except Failure as other:
-                log.error("preview", request=str(self.wanted.key), error=other.message)
+        try:
+            self._reviewer.tell_failure(failure)
+        except Temporary as fault:
+            if self._again(fault):
+                return
+        except Failure as other:
+            log.error("preview", request=str(self.wanted.key), error=other.message)
+        if self.wanted.closed:
+            self.given.store.previews.close(self.wanted)
         self.given.store.previews.done(self.wanted)
 
     def _again(self, fault: Temporary) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -13,6 +14,7 @@ from deployer.model import (
     Delivery,
     Environment,
     EnvironmentKey,
+    Ignored,
     Permanent,
     PullRequestKey,
     Rerun,
@@ -20,9 +22,11 @@ from deployer.model import (
     State,
     Trigger,
 )
+from deployer.store.previews import Wanted
 from jobs.plan import Origin, Plan
-from jobs.preview import ask_for
+from jobs.proposal import ask_for
 from jobs.resources import Resources
+from jobs.reviews import Reviewer, request_of
 from jobs.rights import Person
 
 log = structlog.get_logger()
@@ -64,12 +68,18 @@ class _Again:
     def run(self, environments: tuple[Environment, ...]) -> list[EnvironmentKey]:
         event = self.event
         person = Person(self.forge, event.repository, event.actor, event.actor_id)
+        deployed = tuple(each for each in environments if asked(event, DEPLOYED, each))
+        previewed = tuple(each for each in environments if asked(event, PREVIEWED, each))
+        self._tell_again(deployed)
         try:
             person.must_write()
-        except Denied as denied:
-            self._audit("refused", None, str(denied))
+        except (Denied, Permanent) as refusal:
+            self._leave(self._requests() if previewed else [], previewed)
+            if isinstance(refusal, Permanent):
+                raise
+            self._audit("refused", None, str(refusal))
             return []
-        self._preview(tuple(each for each in environments if asked(event, PREVIEWED, each)))
+        self._preview(previewed)
         found = [self._deploy(person, each) for each in environments if self._is_meant(each)]
         return [key for key in found if key is not None]
 
@@ -78,21 +88,52 @@ class _Again:
         known = self.given.store.deployments.latest(environment.key, self.event.commit) is not None
         return asked(self.event, DEPLOYED, environment) and (known or bool(self.event.names))
 
+    def _tell_again(self, environments: tuple[Environment, ...]) -> None:
+        """Have it said anew how the commit stands. GitHub shows a check as queued once somebody asks for it again,
+        whatever comes of that."""
+        store, event = self.given.store, self.event
+        for environment in environments:
+            latest = store.deployments.latest(environment.key, event.commit)
+            named = event.external_id or ""
+            meant = store.deployments.get(named) if named.isalnum() else None
+            for deployment in {each.id: each for each in (latest, meant) if each is not None}.values():
+                if (deployment.key, deployment.commit) == (environment.key, event.commit):
+                    store.showings.forget_said(deployment)
+                    store.reports.owe(deployment, due=self.given.clock())
+        self.given.queues.report()
+
     def _preview(self, environments: tuple[Environment, ...]) -> None:
         """Have the requests previewed anew that bring the commit in, as far as we were told of them."""
         forge, repository = self.delivery.forge, self.event.repository
         names = tuple(each.key.environment for each in environments if self.event.names)
-        for number in self._requests() if environments else ():
-            ignored = ask_for(self.given, forge, repository, number, environments=names)
+        for wanted in self._requests() if environments else ():
+            self._reopen(wanted.key, environments)
+            ignored: Ignored | None = Ignored("the request is at another commit, or over")
+            if wanted.head == self.event.commit and not wanted.closed:
+                ignored = ask_for(self.given, forge, repository, wanted.key.number, environments=names)
+            if ignored:
+                self._leave([wanted], environments)
             self._audit("refused" if ignored else "granted", None, ignored.reason if ignored else None)
 
-    def _requests(self) -> list[int]:
+    def _requests(self) -> list[Wanted]:
+        """Those whose newest commit it is, and the one that the check was about."""
         records, forge, repository = self.given.store.previews, self.delivery.forge, self.event.repository
-        keys = [
-            PullRequestKey(forge, repository, each)
-            for each in records.requests(forge, repository, at=self.given.clock())
-        ]
-        return [key.number for key in keys if (known := records.get(key)) and known.head == self.event.commit]
+        named = request_of(self.event.external_id)
+        numbers = {*records.requests(forge, repository, at=self.given.clock()), *([named] if named else [])}
+        found = [records.get(PullRequestKey(forge, repository, number)) for number in sorted(numbers)]
+        return [each for each in found if each and (each.head == self.event.commit or each.key.number == named)]
+
+    def _reopen(self, key: PullRequestKey, environments: tuple[Environment, ...]) -> None:
+        """The forge shows checks of a request as queued: they are owed an end, even the one that they had."""
+        for environment in environments:
+            self.given.store.previews.reopen(key, f"{PREVIEWED}/{environment.key.environment}", self.event.commit)
+
+    def _leave(self, requests: Sequence[Wanted], environments: tuple[Environment, ...]) -> None:
+        """Show the checks of previews as they were, because there will be no new preview."""
+        for wanted in requests:
+            self._reopen(wanted.key, environments)
+            for environment in environments:
+                Reviewer(self.given, wanted).repeat(f"{PREVIEWED}/{environment.key.environment}", self.event.commit)
 
     def _deploy(self, person: Person, environment: Environment) -> EnvironmentKey | None:
         """Deploy the commit to an environment; the environment if there is something to deploy now."""

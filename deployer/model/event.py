@@ -22,6 +22,8 @@ class Merge:
     """What was merged, for people: `#12 Raise the replicas` or the commit's subject."""
     guessed: bool = False
     """The payload does not name the new tip: `commit` is it in most cases, and otherwise not on the branch at all."""
+    number: int | None = None
+    """The pull request that was merged, if it came by one."""
 
 
 class PullRequestAction(StrEnum):

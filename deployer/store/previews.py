@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from redis import Redis
@@ -56,6 +56,19 @@ class Wanted:
     """Environments that somebody asked for by name; these are answered also when nothing reaches them."""
     version: int = 0
     """Grows with each time that we are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that we said on a request."""
+
+    id: str
+    """Its id at the forge."""
+    edition: str
+    """What identifies its wording; empty when that is to be said again, whatever it was."""
+    state: str = ""
+    title: str = ""
+    """Of a check, with its state."""
 
 
 class Previews:
@@ -134,14 +147,36 @@ class Previews:
         self._redis.zremrangebyscore(name, "-inf", (at - RETENTION).timestamp())
         return tuple(int(text(number)) for number in self._redis.zrange(name, 0, -1))
 
-    def said(self, key: PullRequestKey, what: str) -> tuple[str, str] | None:
-        """The id at the forge of something that we said on a request, and which edition of it: see `say`."""
+    def said(self, key: PullRequestKey, what: str) -> Said | None:
+        """What we said last on a request under a name, or None."""
         written = self._redis.hget(_name(key), f"said:{what}")
-        return tuple(json.loads(written)) if written else None
+        return Said(*json.loads(written)) if written else None
 
-    def say(self, key: PullRequestKey, what: str, id_: str, edition: str) -> None:
-        """Remember the id at the forge of something that we said, and what identifies its wording."""
-        self._redis.hset(_name(key), f"said:{what}", json.dumps([id_, edition]))
+    def say(self, key: PullRequestKey, what: str, said: Said) -> None:
+        """Remember what we said on a request under a name."""
+        written = json.dumps([said.id, said.edition, said.state, said.title])
+        self._redis.hset(_name(key), f"said:{what}", written)
+
+    def begin(self, key: PullRequestKey, check: str, commit: str) -> None:
+        """A check on a commit says, or is about to say, that it is not over: it has to get an end."""
+        self._redis.hset(_name(key), f"open:{check}@{commit}", "1")
+
+    def end(self, key: PullRequestKey, check: str, commit: str) -> None:
+        """A check on a commit shows its end."""
+        self._redis.hdel(_name(key), f"open:{check}@{commit}")
+
+    def reopen(self, key: PullRequestKey, check: str, commit: str) -> None:
+        """The forge took a check back: what it said is to be said again, and it has to get an end once more."""
+        said = self.said(key, f"{check}@{commit}")
+        if said is not None:
+            self.begin(key, check, commit)
+            self.say(key, f"{check}@{commit}", replace(said, edition=""))
+
+    def unended(self, key: PullRequestKey) -> tuple[tuple[str, str], ...]:
+        """The checks of a request that have begun and not ended, each with its commit."""
+        found = (text(name) for name in self._redis.hkeys(_name(key)))
+        parts = (name.removeprefix("open:").rpartition("@") for name in sorted(found) if name.startswith("open:"))
+        return tuple((check, commit) for check, _, commit in parts)
 
     def page_id(self, key: PullRequestKey) -> str:
         """The id of a request's page, which nobody can guess. It stays the same."""

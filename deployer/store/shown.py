@@ -62,6 +62,12 @@ class Showings:
             pipe.expire(_shown(deployment), _RETENTION_SECONDS)
             pipe.execute()
 
+    def forget_said(self, deployment: Deployment) -> None:
+        """The forge took the check of a deployment back, so whatever it said last is to be said again."""
+        if self.get(deployment).check:
+            self.keep(deployment, check_said="")
+            self.open(deployment)
+
     def open(self, deployment: Deployment) -> None:
         """Something is about to be shown of it, which has to be brought to its end."""
         name = _unsettled(deployment.key, deployment.commit)

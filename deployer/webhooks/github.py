@@ -127,6 +127,7 @@ def _merge(payload: Fields, pull_request: Fields) -> Merge:
         commit=pull_request.commit("merge_commit_sha"),
         actor=_sender(payload),
         title=numbered("#", pull_request.number("number"), pull_request.line("title", TITLE_LENGTH)),
+        number=pull_request.number("number"),
     )
 
 

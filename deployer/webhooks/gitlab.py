@@ -144,6 +144,7 @@ def _merge(payload: Fields, attributes: Fields) -> Merge:
         actor=payload.optional("user").line("username"),
         title=numbered("!", attributes.number("iid"), attributes.line("title", TITLE_LENGTH)),
         guessed=guessed,
+        number=attributes.number("iid"),
     )
 
 

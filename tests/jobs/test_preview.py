@@ -16,7 +16,8 @@ from deployer.model import (
     State,
 )
 from deployer.preview import Foreseen, foresee
-from jobs.preview import ask, preview_owed
+from jobs.preview import preview_owed
+from jobs.proposal import ask
 from jobs.sweep import sweep_with
 from tests import repositories
 from tests.forges.recording import Answer, Request, created

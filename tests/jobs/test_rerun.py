@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from deployer.model import PullRequestKey, State, Trigger
+from deployer.sandbox.forge.checks import CheckRun
 from jobs.delivery import plan_delivery
 from tests.examples import PRODUCTION, STAGING, after
 from tests.jobs.asking import PRESSED, TEAM, ask, button, decisions, host, restrict, send
+from tests.jobs.hosted import Hosted, Mode, hosted
 from tests.jobs.world import World
 from tests.webhooks.deliveries import edit, recorded
 
@@ -141,3 +146,65 @@ def test_a_preview_is_made_anew_for_whoever_can_write(world: World, recording: s
     now = world.given.store.previews.get(key)
     assert now is not None
     assert now.version - before.version == asked
+
+
+# What the forge shows afterwards: it shows a check that is asked for again as queued
+
+
+@pytest.fixture
+def there(world: World, key_file: Path) -> Iterator[Hosted]:
+    with hosted(world, Mode.APP, key_file=key_file) as there:
+        yield there
+
+
+def run(there: Hosted, commit: str, name: str) -> CheckRun:
+    return next(each for each in there.forge.checks("acme/shop", commit) if each.name == name)
+
+
+def test_a_check_that_was_asked_for_again_and_its_successor_both_have_an_end(there: Hosted) -> None:
+    first = there.world.first
+    there.forge.rerun("acme/shop", run(there, first, "deploy/staging").id, by="grace")
+    assert there.hear() == [STAGING]
+    there.deploy("staging")
+    states = [each.conclusion for each in there.forge.checks("acme/shop", first) if each.name == "deploy/staging"]
+    assert states == ["success", "success"]
+
+
+def test_a_redeployment_that_is_refused_leaves_the_check_as_it_was(there: Hosted) -> None:
+    there.restrict("staging", deployers=("ada",))
+    before = run(there, there.world.first, "deploy/staging")
+    there.forge.rerun("acme/shop", before.id, by="grace")
+    assert there.checks(there.world.first)["deploy/staging"] == "pending"
+    assert there.hear() == []
+    after = run(there, there.world.first, "deploy/staging")
+    assert (after.id, after.conclusion) == (before.id, "success")
+
+
+def test_a_preview_with_an_equal_answer_is_said_again(there: Hosted) -> None:
+    head = there.propose("goodbye").head
+    there.hear()
+    before = run(there, head, "preview/staging")
+    there.forge.rerun("acme/shop", before.id, by="grace")
+    assert there.checks(head)["preview/staging"] == "pending"
+    there.hear()
+    after = run(there, head, "preview/staging")
+    assert (after.id, after.conclusion, after.output) == (before.id, before.conclusion, before.output)
+
+
+@pytest.mark.parametrize("why", ["stranger", "over", "outdated"])
+def test_a_preview_that_is_not_made_anew_leaves_the_check_as_it_was(there: Hosted, why: str) -> None:
+    request = there.propose("goodbye")
+    there.hear()
+    if why == "over":
+        there.forge.close("acme/shop", request.number)
+    elif why == "outdated":
+        there.push(request.number, "ahoy")
+    there.hear()
+    before = run(there, request.head, "preview/staging")
+    there.forge.rerun("acme/shop", before.id, by="mallory" if why == "stranger" else "grace")
+    there.hear()
+    after = run(there, request.head, "preview/staging")
+    assert (after.id, after.conclusion) == (before.id, "success")
+    assert after.output is not None
+    assert after.output.title == "1 to change"
+    assert "/previews/" in after.output.summary

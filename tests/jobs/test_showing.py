@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deployer.forges.github.app import app_access
 from deployer.forges.report import MOST_STATUSES, commit_status
@@ -53,15 +51,6 @@ def hub(world: World) -> Hub:
     world.forge.answer = hub = Hub()
     app_access.cache_clear()
     return hub
-
-
-@pytest.fixture(scope="module")
-def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    path = tmp_path_factory.mktemp("app") / "app.pem"
-    form = serialization.PrivateFormat.PKCS8
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    return path
 
 
 def with_forge(world: World, **changes: object) -> None:

@@ -33,6 +33,7 @@ def test_a_merged_pull_request_moves_the_base_branch_of_the_base_repository_to_t
         commit="061efdc9e92d0d804f623b866ee98b334ed67fbd",
         actor="ada",
         title="#12 Raise the replicas",
+        number=12,
     )
 
 

@@ -55,6 +55,7 @@ def test_a_merge_moves_the_target_branch_of_the_target_project() -> None:
         commit=MERGE_COMMIT,
         actor="ada",
         title="!7 Raise the replicas",
+        number=7,
     )
 
 

@@ -129,6 +129,13 @@ class CheckRuns:
             raise NotFound(f"{app.slug} has no check run {number}")
         return self._keep(run, told, at)
 
+    def reset(self, number: int) -> None:
+        """Somebody asks for a run again: it waits, as if it never ended, until its App says more. Raises NotFound.
+
+        https://docs.github.com/en/rest/checks/runs#rerequest-a-check-run
+        """
+        self._all[number] = replace(self.get(number), status="queued", conclusion=None, completed_at=None)
+
     def get(self, number: int) -> CheckRun:
         """The run of that number. Raises NotFound."""
         try:

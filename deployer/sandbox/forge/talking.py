@@ -44,6 +44,7 @@ def rerun(hosting: Hosting, repo: Repository, number: int, *, by: str) -> CheckR
     """Ask for a check run again; what becomes of that is up to the App. Raises NotFound, Refused."""
     with repo.lock:
         run = _over(repo, number)
+        repo.checks.reset(number)
         hosting.tell(repo, partial(github.check_run, repo, run, by=by, button=None))
         return run
 

@@ -81,7 +81,7 @@ def test_a_github_merge_is_told_twice_and_signed(hooked: SandboxForge, receiver:
         assert uuid.UUID(request.headers["X-GitHub-Delivery"])
     assert closed.headers["X-GitHub-Delivery"] != push.headers["X-GitHub-Delivery"]
     merged = understood(closed, ForgeKind.GITHUB, keys)
-    assert merged == Merge(SHOP, "main", commit, actor="ada", title="#1 Raise")
+    assert merged == Merge(SHOP, "main", commit, actor="ada", title="#1 Raise", number=1)
     pushed = understood(push, ForgeKind.GITHUB, keys)
     assert isinstance(pushed, Merge)
     assert (pushed.commit, pushed.branch) == (commit, "main")
@@ -120,7 +120,8 @@ def test_a_gitlab_merge_is_told_twice_and_proved_twice(hooked: SandboxForge, rec
         assert request.headers["webhook-id"] == request.headers["Idempotency-Key"]
         assert uuid.UUID(request.headers["X-Gitlab-Event-UUID"])
         StandardWebhook(keys.signing).verify(request.body, request.headers)
-    assert understood(merged, ForgeKind.GITLAB, keys) == Merge(TOOLS, "main", commit, actor="ada", title="!1 More")
+    meant = Merge(TOOLS, "main", commit, actor="ada", title="!1 More", number=1)
+    assert understood(merged, ForgeKind.GITLAB, keys) == meant
     pushed = understood(push, ForgeKind.GITLAB, keys)
     assert isinstance(pushed, Merge)
     assert pushed.commit == commit
