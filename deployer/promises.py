@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from deployer.model import Environment, Trigger
+from deployer.model import Environment, ForgeKind, Trigger
 
 AUTOMATIC = frozenset({Trigger.MERGE, Trigger.SWEEP})
 """Nobody asked for these by name, so a person may want a look first."""
 
+_SIGNS = {ForgeKind.GITHUB: "#", ForgeKind.GITLAB: "!"}
 _NUMBER = re.compile(r"[#!](\d{1,9})\b|Merge pull request #(\d{1,9})\b|.*\(#(\d{1,9})\)$")
 """How we, and GitHub's merge and squash commits, name a request."""
 
@@ -19,22 +20,23 @@ def number(title: str | None) -> int | None:
     return int(next(filter(None, found.groups()))) if found else None
 
 
-def as_previewed(number: int) -> str:
-    """What is said of manifests that are those which were shown on a request."""
-    return f"as previewed in #{number}"
+def as_previewed(number: int, kind: ForgeKind = ForgeKind.GITHUB) -> str:
+    """What is said of manifests that are those which were shown on a request of such a forge."""
+    return f"as previewed in {_SIGNS[kind]}{number}"
 
 
-def verdict(*, shown_on: int | None, merges: int | None, promised: bool) -> str | None:
+def verdict(kind: ForgeKind, *, shown_on: int | None, merges: int | None, promised: bool) -> str | None:
     """What to say of manifests that are about to be applied; None when there is nothing to compare them with.
 
     Args:
+        kind: of the forge, for how it names a request.
         shown_on: the request on which exactly these were shown.
         merges: the request that is merged, if that is known.
         promised: something was shown on that one.
     """
     if shown_on is not None:
-        return as_previewed(shown_on)
-    return f"differs from what was previewed in #{merges}" if promised else None
+        return as_previewed(shown_on, kind)
+    return f"differs from what was previewed in {_SIGNS[kind]}{merges}" if promised else None
 
 
 def held(

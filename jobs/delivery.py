@@ -116,7 +116,7 @@ class Asked:
         planned: list[EnvironmentKey] = []
         plan = Plan(self.given, self._origin(), self.branch, self.environments)
         if self.merge.number is not None:
-            proposal.close(self.given, PullRequestKey(forge, self.merge.repository, self.merge.number))
+            proposal.merged(self.given, PullRequestKey(forge, self.merge.repository, self.merge.number), commit)
         try:
             self._refuse_deadly()
             mirror = self.given.mirror(self.environments[0])

@@ -190,9 +190,11 @@ class Turn:
     def _judge(self, chosen: Deployment, progress: Progress, digest: str) -> None:
         """Say whether a preview showed these manifests, and hold what has to wait for a person."""
         previews, key = self.given.store.previews, chosen.key
-        shown_on, merges = previews.promised(key, digest), promises.number(chosen.title)
+        shown_on = previews.promised(key, digest)
+        merges = previews.merged_by(key.forge, key.repository, chosen.commit) or promises.number(chosen.title)
         promised = merges is not None and previews.last_promise(key, merges) is not None
-        said = promises.verdict(shown_on=shown_on, merges=merges, promised=promised)
+        kind = self.given.settings.forges[key.forge].kind
+        said = promises.verdict(kind, shown_on=shown_on, merges=merges, promised=promised)
         if said:
             progress.previewed(said)
         reason = promises.held(self.environment, chosen.trigger, shown_on=shown_on, said=said, commit=chosen.commit)

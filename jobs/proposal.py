@@ -4,7 +4,7 @@ For whoever hears of requests:
 
     ask(given, forge, event)                          a `PullRequestEvent` came, of any action
     ask_for(given, forge, repository, number, environments=("staging",))      a person wants one now, as by `/diff`
-    close(given, key)                                 it was merged
+    merged(given, key, commit)                        it is over
 
 All of these only write down and ring; an `Ignored` that they return says why there will be no preview.
 """
@@ -69,6 +69,12 @@ def close(given: Resources, key: PullRequestKey) -> bool:
     if known is not None and not known.closed:
         _owe(given, replace(known, closed=True, asked=()))
     return known is not None
+
+
+def merged(given: Resources, key: PullRequestKey, commit: str) -> None:
+    """A request is over because it was merged as a commit, whose deployments may say what was shown on it."""
+    if close(given, key):
+        given.store.previews.merged(key, commit)
 
 
 def previewed(given: Resources, wanted: Wanted) -> tuple[Environment, ...] | Ignored:

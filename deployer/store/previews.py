@@ -205,6 +205,15 @@ class Previews:
         number = self._redis.get(f"deployer:preview:shown:{key}:{digest}")
         return int(text(number)) if number else None
 
+    def merged(self, key: PullRequestKey, commit: str) -> None:
+        """A request was merged as a commit of its branch."""
+        self._redis.set(_merge(key.forge, key.repository, commit), key.number, ex=_seconds())
+
+    def merged_by(self, forge: str, repository: str, commit: str) -> int | None:
+        """The request that was merged as a commit, if we were told of one."""
+        number = self._redis.get(_merge(forge, repository, commit))
+        return int(text(number)) if number else None
+
     def last_promise(self, key: EnvironmentKey, number: int) -> str | None:
         """The digest of the manifests that were shown last on a request for an environment, or None."""
         digest = self._redis.get(f"deployer:preview:last:{key}#{number}")
@@ -221,6 +230,10 @@ def _name(key: PullRequestKey) -> str:
 
 def _page(page_id: str) -> str:
     return f"deployer:preview:page:{page_id}"
+
+
+def _merge(forge: str, repository: str, commit: str) -> str:
+    return f"deployer:preview:merge:{forge}/{repository}@{commit}"
 
 
 def _requests(forge: str, repository: str) -> str:
