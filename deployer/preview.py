@@ -28,6 +28,8 @@ _FATES = {
 }
 """Everything else stays as it is."""
 
+_FOREIGN = "in the cluster already, and not of this environment yet"
+
 
 def preview(
     environment: Environment, commit: str, *, cluster: ClusterSettings, mirror: Mirror, renders: RenderCache
@@ -90,7 +92,16 @@ def _compare(environment: Environment, desired: Manifests, cluster: ClusterSetti
         return plan(connection, desired.objects, scope=Scope.of(environment), threads=threads, closely=True)
 
 
+def _discreet(change: Change) -> Change:
+    """Nothing of an object that is not the environment's yet: neither how it is, nor what the cluster says of it."""
+    if not change.foreign:
+        return change
+    what = "cannot be taken over" if change.verdict is Verdict.REFUSE else "would be taken over"
+    return Change(change.ref, change.verdict, note=f"{_FOREIGN}; it {what}; `deployer diff` tells an operator more")
+
+
 def _shown(change: Change) -> Shown:
+    """What people may read of a change who can push a branch, and so have any object compared by naming it in git."""
     fate = _FATES.get(change.verdict, Fate.UNCHANGED)
-    diff = unified(change, color=False) if fate is not Fate.UNCHANGED else ""
+    diff = unified(_discreet(change), color=False) if fate is not Fate.UNCHANGED else ""
     return Shown(str(change.ref), fate, diff, recreated=change.verdict is Verdict.RECREATE)

@@ -57,6 +57,8 @@ class Change:
     """The object in the cluster as it may be shown; None when it is not there or nothing differs."""
     after: Mapping[str, JSON] | None = field(default=None, repr=False)
     """As it would be; None when it goes or nothing differs."""
+    foreign: bool = False
+    """It is in the cluster, but not in the set yet: somebody else's until it is applied."""
 
     @property
     def differs(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from deployer.cluster import desired, identity
@@ -39,7 +39,7 @@ class DryRun:
         if desired.asks(target.manifest.content, desired.APPLY) == desired.IF_ABSENT:
             note = "there already without our label, and to be applied only if absent: left alone"
             return Change(target.ref, Verdict.KEEP, note=note)
-        return self.of(target, response.body)
+        return replace(self.of(target, response.body), foreign=True)
 
     def of(
         self,

@@ -134,7 +134,8 @@ def _guarded(step: Step, scope: Scope, *, head: str, named: Sequence[ObjectRef])
         if not why and (inhabitant := prune.inhabitant(step.ref, step.live or {}, [*named, scope.head])):
             why = f"can only be deleted and created anew, and {inhabitant} would go with it"
     note = "; ".join(filter(None, (step.change.note, why)))
-    return replace(step, change=Change(step.ref, Verdict.REFUSE, note=note)) if why else step
+    refused = Change(step.ref, Verdict.REFUSE, note=note, foreign=step.change.foreign)
+    return replace(step, change=refused) if why else step
 
 
 def _extras(extras: Sequence[Extra], *, named: Sequence[ObjectRef], scope: Scope) -> tuple[tuple[Extra, Change], ...]:

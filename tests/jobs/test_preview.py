@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from deployer.cluster.connection import connect
 from deployer.model import (
+    JSON,
     Environment,
     EnvironmentKey,
     Ignored,
@@ -16,6 +18,7 @@ from deployer.model import (
     State,
 )
 from deployer.preview import Foreseen, foresee
+from deployer.settings import ClusterSettings, FileSecret
 from jobs.preview import preview_owed
 from jobs.proposal import ask
 from jobs.sweep import sweep_with
@@ -261,3 +264,48 @@ def test_a_preview_that_nobody_makes_is_found_by_the_sweep(world: World) -> None
     world.clock.move(60)
     sweep_with(world.given)
     assert world.given.queues.depths()["checks"] == 1
+
+
+def test_of_an_object_that_is_not_the_environments_yet_nothing_is_shown_but_that_it_is_there(
+    world: World, sandbox_kubeconfig: Path
+) -> None:
+    deployed(world, world.first)
+    hidden, namespace = secrets.token_hex(8), world.given.settings.environment(STAGING).namespace
+    theirs: dict[str, JSON] = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "theirs", "annotations": {"owner": hidden}},
+        "data": {"text": hidden, "untouched": hidden},
+    }
+    with connect(ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))) as connection:
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        query = {"fieldManager": "somebody"}
+        assert connection.request("POST", path, body=theirs, query=query).status == 201
+    show(world, propose(world, {"staging/config.yaml": config_map("goodbye").replace("greeting", "theirs")}))
+    (said,) = comments(world)
+    _, text = world.given.store.previews.page(world.given.store.previews.page_id(REQUEST)) or ("", "")
+    for shown in (said, text):
+        assert "in the cluster already, and not of this environment yet; it would be taken over" in shown
+        assert hidden not in shown
+        assert "somebody" not in shown
+    assert "| `staging` | 0 | 1 | 1 | 0 |  |" in said
+
+
+def test_one_that_is_not_the_environments_and_cannot_be_taken_over_is_not_told_either(
+    world: World, sandbox_kubeconfig: Path
+) -> None:
+    deployed(world, world.first)
+    hidden, namespace = secrets.token_hex(8), world.given.settings.environment(STAGING).namespace
+    for entry in world.given.settings.repositories:
+        changed = entry.environments["staging"].model_copy(update={"on_conflict": "fail"})
+        entry.environments["staging"] = changed
+    theirs: dict[str, JSON] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "theirs"}}
+    with connect(ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))) as connection:
+        path = f"/api/v1/namespaces/{namespace}/configmaps"
+        query = {"fieldManager": "somebody"}
+        assert connection.request("POST", path, body={**theirs, "data": {"text": hidden}}, query=query).status == 201
+    show(world, propose(world, {"staging/config.yaml": config_map("goodbye").replace("greeting", "theirs")}))
+    (said,) = comments(world)
+    assert "refused: in the cluster already, and not of this environment yet; it cannot be taken over" in said
+    assert hidden not in said
+    assert "somebody" not in said
