@@ -33,6 +33,7 @@ from deployer.model import (
     Trigger,
 )
 from deployer.source.mirror import Mirror
+from deployer.webhooks.comment import BY_ROBOT
 from jobs.plan import Origin, Plan
 from jobs.proposal import ask_for
 from jobs.resources import Resources
@@ -90,6 +91,9 @@ class _Talk:
         command, denied = self.command, None
         person = Person(self.forge, command.repository, command.actor, command.actor_id)
         try:
+            if self.forge.is_robot(command.actor, user_id=command.actor_id):
+                self._audit(BY_ROBOT, what="ignored")
+                return []
             person.must_write()
             answer = self._do(person)
         except Denied as reason:
@@ -181,9 +185,9 @@ class _Talk:
         except Permanent as failure:
             log.warning("command", delivery=self.delivery.id, not_answered=failure.message)
 
-    def _audit(self, denied: str | None, environment: Environment | None = None) -> None:
+    def _audit(self, denied: str | None, environment: Environment | None = None, *, what: str = "") -> None:
         command, delivery = self.command, self.delivery
-        what = "refused" if denied else "granted"
+        what = what or ("refused" if denied else "granted")
         log.info("command", forge=delivery.forge, delivery=delivery.id, result=what, actor=command.actor, reason=denied)
         self.given.store.audit.add(
             what,

@@ -11,14 +11,18 @@ from pathlib import Path
 from redis import Redis
 
 from deployer.forges.connect import Forge, connect
+from deployer.forges.discreet import DiscreetForge, Discretion
 from deployer.model import Environment
 from deployer.repositories import mirror
 from deployer.settings import Settings, load, surroundings
-from deployer.source.mirror import Mirror
+from deployer.source.mirror import MIRRORS, Mirror
 from deployer.source.render_cache import RenderCache
 from deployer.store import Store, open_store
 from deployer.store.connection import connect_patiently
 from jobs.queue import Queues
+
+RENDERS = "renders"
+"""The folder of what was rendered, below that of the caches."""
 
 
 def now() -> datetime:
@@ -54,11 +58,16 @@ class Resources:
     @property
     def renders(self) -> RenderCache:
         """What was rendered on this machine before."""
-        return RenderCache(self.data / "renders")
+        return RenderCache(self.data / RENDERS)
 
     def forge(self, name: str) -> Forge | None:
-        """The client of a forge, or None when the settings give us no way to speak to it."""
-        return connect(self.settings.forges[name])
+        """The client of a forge, or None when the settings give us no way to speak to it.
+
+        What is written with it names no place of this machine.
+        """
+        client = connect(self.settings.forges[name])
+        caches = (self.data / each for each in (MIRRORS, RENDERS))
+        return DiscreetForge(client, Discretion([*self.settings.files, *caches])) if client else None
 
 
 @cache

@@ -71,6 +71,9 @@ class Forge(Protocol):
     def is_member(self, team: str, login: str, *, user_id: int | None = None) -> bool:
         """Whether a person is in a team (GitHub: `organization/team`) or a group (GitLab: its full path)."""
 
+    def is_robot(self, login: str, *, user_id: int) -> bool:
+        """Whether an account is no person's, as far as a webhook cannot tell; or is our own."""
+
     def credential(self, repository: str) -> tuple[str, str]:
         """User name and password with which git fetches `repository` over HTTPS."""
 

@@ -6,7 +6,9 @@ is reported together with every other mistake.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, Strict, ValidationInfo, field_validator
@@ -226,6 +228,11 @@ class Settings(Section):
         """Every environment of every repository, in the order of the file."""
         return tuple(entry.environment(name) for entry in self.repositories for name in entry.environments)
 
+    @property
+    def files(self) -> frozenset[Path]:
+        """Every file that a secret or a cluster is read from."""
+        return frozenset(each.file for each in _files((self.forges, self.clusters, self.api_tokens)))
+
     @cached_property
     def branches(self) -> tuple[BranchKey, ...]:
         """Every branch that is deployed, in the order of the file."""
@@ -267,3 +274,14 @@ class Settings(Section):
             KeyError: there is no such forge.
         """
         return self.forges[forge].clone_url.replace(REPOSITORY, repository)
+
+
+def _files(value: object) -> Iterator[FileSecret]:
+    if isinstance(value, FileSecret):
+        yield value
+    elif isinstance(value, dict | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _files(each)
+    elif isinstance(value, Section):
+        for _, each in value:
+            yield from _files(each)

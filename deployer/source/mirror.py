@@ -22,10 +22,14 @@ from deployer.source.snapshot import Snapshot
 __all__ = ["Credential", "Mirror", "mirror_path", "remote_tip"]
 
 
+MIRRORS = "mirrors"
+"""The folder of all mirrors, below that of the caches."""
+
+
 def mirror_path(data: Path, url: str) -> Path:
     """The folder for the mirror of `url` below the data folder: always the same, and no other URL's."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", url.partition("://")[2] or url).strip("-")[-60:].strip("-")
-    return data / "mirrors" / f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:20]}.git"
+    return data / MIRRORS / f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:20]}.git"
 
 
 class Mirror:

@@ -15,9 +15,11 @@ from deployer.webhooks.refusal import Malformed
 _OPEN = {"opened": True, "locked": True, "closed": False, "merged": False}
 """`locked` is an open one while it is being merged."""
 
-_ROBOT = re.compile(r"(project|group)_[0-9]+_bot(_?[0-9a-z]+)?")
-"""The users that GitLab makes for access tokens of projects and groups; a payload has no other sign of them.
-https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects"""
+_ROBOT = re.compile(r"(project|group)_[0-9]+_bot(_?[0-9a-z]+)?|service_account(_(project|group)_[0-9]+)?_[0-9a-z]+")
+"""How GitLab names the users of access tokens of projects and groups, and service accounts that nobody gave a name. A
+payload has no other sign of either; those that have a name of their own, the forge is asked about.
+https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects
+https://docs.gitlab.com/api/service_accounts/"""
 
 
 def read_note(payload: Fields, *, repository: str) -> Event:

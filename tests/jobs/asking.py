@@ -14,7 +14,11 @@ from tests.forges.recording import Answer, Request, created
 from tests.jobs.world import SHOP, World, plan_all
 from tests.webhooks.deliveries import Recorded, edit, recorded
 
+US = "deployer"
+ROBOTS = ("release",)
+"""An account that is no person's, of which nothing but the forge tells that."""
 PEOPLE = {"stranger": "none", "reader": "read", "ada": "write", "grace": "write", "root": "admin"}
+PEOPLE |= dict.fromkeys((US, *ROBOTS), "write")
 LEVELS = {"read": 20, "write": 30, "admin": 50}
 NUMBERS = {name: number for number, name in enumerate(PEOPLE, 1)}
 TEAM = "acme/operators"
@@ -69,6 +73,10 @@ class Host:
             level = LEVELS.get(PEOPLE[names[match[2]]])
             there = names[match[2]] in MEMBERS if match[1].startswith("groups") else level
             return {"access_level": level, "state": "active"} if there else None
+        if match := re.fullmatch(r"/api/v4/users/(\d+)", route):
+            return {"username": names[match[1]], "bot": names[match[1]] in ROBOTS}
+        if route == "/api/v4/user":
+            return {"id": NUMBERS[US], "username": US}
         if not re.fullmatch(rf"/api/v4/projects/{SHOP}/merge_requests/15", route):
             return None
         return {

@@ -9,7 +9,7 @@ from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.webhooks.comment import read_command
 from jobs.delivery import plan_delivery
 from tests.examples import PRODUCTION, STAGING, after
-from tests.jobs.asking import TEAM, Host, ask, comment, decisions, host, restrict, send
+from tests.jobs.asking import ROBOTS, TEAM, US, Host, ask, comment, decisions, host, restrict, send
 from tests.jobs.world import World
 
 KINDS = [ForgeKind.GITHUB, ForgeKind.GITLAB]
@@ -86,6 +86,19 @@ def test_a_name_that_is_somebody_elses_by_now_may_nothing(world: World) -> None:
     other = comment("/deploy staging").changed(lambda payload: payload["comment"]["user"].update(id=4711))
     assert ask(world, other) == []
     assert there.signs == ["-1"]
+
+
+@pytest.mark.parametrize("who", [US, *ROBOTS])
+@pytest.mark.parametrize("text", ["/deploy staging", "/diff", "/help"])
+def test_on_gitlab_neither_our_own_account_nor_one_that_is_nobodys_is_listened_to(
+    world: World, who: str, text: str
+) -> None:
+    there = host(world, kind=ForgeKind.GITLAB)
+    assert ask(world, comment(text, by=who, kind=ForgeKind.GITLAB)) == []
+    assert (queued(world), there.posts, decisions(world)) == ([], [], [])
+    assert world.given.store.deliveries.owed() == ()
+    ignored = [row for row in world.given.store.audit.rows() if row.what == "ignored"]
+    assert [row.fields["reason"] for row in ignored] == ["a comment by a robot: only people are listened to"]
 
 
 # In doubt, nothing

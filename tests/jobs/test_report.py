@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rq.registry import ScheduledJobRegistry
 
 from deployer.model import Deployment, State
 from deployer.retries import REPORTS as REPORTS_BUDGET
+from deployer.settings import ClusterSettings, FileSecret
 from jobs.queue import REPORTS
 from jobs.report import Teller, report_owed
 from tests.examples import PRODUCTION, STAGING, after, deployment
@@ -111,3 +114,17 @@ def test_one_that_cannot_be_told_does_not_hold_up_the_others(world: World, monke
     assert shown == ["b1"]
     assert "internal error (ValueError)" in world.given.store.deployments.log_lines("a1")[-1]
     assert world.given.store.reports.owed(before=world.clock()) == ()
+
+
+def test_the_forge_is_told_of_no_path_of_this_machine_and_the_log_is(world: World, tmp_path: Path) -> None:
+    gone = tmp_path / "secrets" / "gone.kubeconfig"
+    cluster = ClusterSettings(kubeconfig=FileSecret(file=gone))
+    world.given = replace(world.given, settings=world.given.settings.model_copy(update={"clusters": {"test": cluster}}))
+    world.plan(world.first)
+    world.deploy(STAGING)
+    world.report(STAGING, world.first)
+    deployment = world.latest(STAGING, world.first)
+    assert str(gone) in deployment.summary
+    assert any(str(gone) in line for line in world.given.store.deployments.log_lines(deployment.id))
+    assert "reading kubeconfig …/gone.kubeconfig" in world.posted()[-1][2]
+    assert str(tmp_path).encode() not in b"".join(request.body for request in world.forge.requests)

@@ -66,6 +66,9 @@ class GitHub:
     def is_member(self, team: str, login: str, *, user_id: int | None = None) -> bool:  # noqa: ARG002 - by name only
         return people.is_member(self._api, team, login)
 
+    def is_robot(self, login: str, *, user_id: int) -> bool:  # noqa: ARG002 - GitHub's webhooks say so themselves
+        return False
+
     def credential(self, repository: str) -> tuple[str, str]:
         """https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/authenticating-as-a-github-app-installation"""
         matter = Matter(f"repos/{repository}", CONTENTS, f"getting access to {repository}", Stage.FETCH)

@@ -60,6 +60,9 @@ class GitLab:
     def is_member(self, team: str, login: str, *, user_id: int | None = None) -> bool:
         return people.is_member(self._api, team, login, user_id=user_id)
 
+    def is_robot(self, login: str, *, user_id: int) -> bool:
+        return people.is_robot(self._api, login, user_id=user_id)
+
     def credential(self, repository: str) -> tuple[str, str]:  # noqa: ARG002 - one token reaches all of them
         return "oauth2", self._api.token
 

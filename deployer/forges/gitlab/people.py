@@ -46,6 +46,20 @@ def is_member(api: Api, team: str, login: str, *, user_id: int | None) -> bool:
     return level >= _LEVELS[-1][0]
 
 
+def is_robot(api: Api, login: str, *, user_id: int) -> bool:
+    """Whether an account is a bot or a service account, or the one that our own token belongs to.
+
+    Neither the webhook nor the name tells: a service account may have any name.
+    https://docs.gitlab.com/api/users/#retrieve-a-user
+
+    Raises:
+        Permanent: there is no such account, or GitLab does not tell us.
+        Temporary: GitLab is away, or wants us to wait.
+    """
+    errand = api.errand(f"asking who {login} is", Stage.RECEIVE)
+    return api.user_id(errand) == user_id or api.ask(errand, "get", f"/users/{user_id}").get("bot") is True
+
+
 def _level(api: Api, errand: Errand, path: str, user_id: int | None) -> int:
     """A person's access level, 0 for none. https://docs.gitlab.com/api/members/"""
     if user_id is None:

@@ -110,3 +110,15 @@ def test_a_group_that_is_not_there_is_a_failure(forge: RecordingForge, token: st
     forge.answer = Answer(404, {"message": "404 Group Not Found"})
     with pytest.raises(Permanent, match="Group Not Found"):
         gitlab(forge.url).is_member("group/sub", "alice", user_id=42)
+
+
+@pytest.mark.parametrize(
+    ("us", "bot", "expected"), [(1, False, False), (1, True, True), (1, None, False), (42, False, True)]
+)
+def test_a_bot_and_the_account_of_our_own_token_are_robots(
+    forge: RecordingForge, token: str, us: int, bot: object, expected: bool
+) -> None:
+    forge.answer = lambda request: Answer(
+        200, {"id": us} if request.route == "/api/v4/user" else {"id": 42, "bot": bot}
+    )
+    assert gitlab(forge.url).is_robot("alice", user_id=42) is expected

@@ -26,6 +26,11 @@ def add(api: Blueprint, hosting: Hosting) -> None:
         there = [one for one in hosting.people if wanted is None or one.login.lower() == wanted.lower()]
         return many([shapes.user(one.login, _url()) for one in there])
 
+    @api.get("/users/<int:number>")
+    def numbered(number: int) -> ResponseReturnValue:
+        person = hosting.people.numbered(number)
+        return jsonify({**shapes.user(person.login, _url()), "bot": False})
+
     @api.get("/projects/<path:project>/members/all/<int:number>")
     def member(project: str, number: int) -> ResponseReturnValue:
         find(hosting, project)
