@@ -103,22 +103,3 @@ def test_a_strangers_comment_gets_an_answer_and_nothing_else(there: Hosted, text
     assert [there.world.latest(each.key, merge) for each in before] == before
     assert len(there.given.store.deployments.newest(most=99)) == wanted
     assert there.said(request.number) == [*shown, f"Only people who can write to {SHOP} can ask for this."]
-
-
-@pytest.mark.parametrize("press", ["rerun", "rerun_all", "press"])
-def test_what_a_stranger_presses_does_nothing(there: Hosted, press: str) -> None:
-    if there.mode is not Mode.APP:
-        pytest.skip("only an App has buttons")
-    commit = there.world.first
-    before = there.checks(commit)
-    run = next(each for each in there.forge.checks(SHOP, commit) if each.name == "deploy/staging")
-    match press:
-        case "rerun":
-            there.forge.rerun(SHOP, run.id, by="mallory")
-        case "rerun_all":
-            there.forge.rerun_all(SHOP, commit, by="mallory")
-        case "press":
-            there.forge.press(SHOP, run.id, "redeploy", by="mallory")
-    assert there.hear() == []
-    assert there.checks(commit) == before
-    assert there.given.store.deployments.queued(STAGING) == ()

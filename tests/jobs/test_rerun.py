@@ -208,3 +208,20 @@ def test_a_preview_that_is_not_made_anew_leaves_the_check_as_it_was(there: Hoste
     assert after.output is not None
     assert after.output.title == "1 to change"
     assert "/previews/" in after.output.summary
+
+
+@pytest.mark.parametrize("press", ["rerun", "rerun_all", "press"])
+def test_what_a_stranger_presses_does_nothing(there: Hosted, press: str) -> None:
+    commit = there.world.first
+    before = there.checks(commit)
+    known = run(there, commit, "deploy/staging").id
+    match press:
+        case "rerun":
+            there.forge.rerun("acme/shop", known, by="mallory")
+        case "rerun_all":
+            there.forge.rerun_all("acme/shop", commit, by="mallory")
+        case "press":
+            there.forge.press("acme/shop", known, "redeploy", by="mallory")
+    assert there.hear() == []
+    assert there.checks(commit) == before
+    assert there.given.store.deployments.queued(STAGING) == ()

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from deployer.model import Action, Deployment, ObjectRef, ObjectResult, Stage, StageRecord, State
+from deployer.model import Action, Deployment, ObjectRef, ObjectResult, PullRequestKey, Stage, StageRecord, State
 from deployer.store import Store
 from tests.examples import NOON, after, deployment
 from tests.views.test_webhooks import client_for
@@ -167,3 +167,43 @@ def test_of_what_was_superseded_leads_to_what_runs_instead(client: FlaskClient, 
     ended = deployment(state=State.SUPERSEDED, finished_at=after(9))
     store.deployments.queue(replace(ended, superseded_by="a2"))
     assert [link["href"] for link in show(client).all("a")] == ["/deployments/a2"]
+
+
+# The page of a preview
+
+
+def test_the_page_of_a_preview_shows_all_of_its_text_as_text(client: FlaskClient, store: Store) -> None:
+    key = PullRequestKey("github", "acme/shop", 12)
+    page_id = store.previews.page_id(key)
+    text = f"== staging: 1 to change\n-  text: hello\n+  text: {HOSTILE}\n"
+    store.previews.write_page(page_id, f"acme/shop #12 {HOSTILE}", text)
+    answer = client.get(f"/previews/{page_id}")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert (answer.headers["Cache-Control"], answer.headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+    page = Page(answer.text)
+    assert text in page.text
+    assert "acme/shop #12" in page.text
+    assert page.all("script") == page.all("img") == []
+
+
+def test_the_page_of_a_preview_is_replaced_and_keeps_its_address(client: FlaskClient, store: Store) -> None:
+    page_id = store.previews.page_id(PullRequestKey("github", "acme/shop", 12))
+    for text in ("before", "afterwards"):
+        store.previews.write_page(page_id, "acme/shop #12", text)
+    assert "before" not in (shown := client.get(f"/previews/{page_id}").text)
+    assert "afterwards" in shown
+    assert store.previews.page_id(PullRequestKey("github", "acme/shop", 12)) == page_id
+
+
+@pytest.mark.parametrize("name", ["12", "x" * 200, "%2e%2e", "github%2Facme%2Fshop%2312", "a%00b"])
+def test_a_preview_that_is_not_there_is_not_found(client: FlaskClient, store: Store, name: str) -> None:
+    store.previews.page_id(PullRequestKey("github", "acme/shop", 12))
+    assert client.get(f"/previews/{name}").status_code == 404
+
+
+def test_a_preview_is_nobodys_to_change(client: FlaskClient, store: Store) -> None:
+    page_id = store.previews.page_id(PullRequestKey("github", "acme/shop", 12))
+    store.previews.write_page(page_id, "acme/shop #12", "text")
+    assert client.post(f"/previews/{page_id}").status_code == 405
+    assert client.delete(f"/previews/{page_id}").status_code == 405

@@ -34,7 +34,7 @@ class GitHub:
     @property
     def shows_checks(self) -> bool:
         """Only an App may write check runs."""
-        return self._access.is_app
+        return self._access.app_id is not None
 
     def post(self, status: CommitStatus) -> None:
         statuses.post(self._api, status)

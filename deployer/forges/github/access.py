@@ -67,7 +67,8 @@ class Request:
 class Access(Protocol):
     """Something that GitHub lets in. All of it raises Permanent and Temporary."""
 
-    is_app: bool
+    app_id: int | None
+    """The GitHub App that we are; None when we are none."""
 
     def admission(self, matter: Matter) -> Admission:
         """A way into the place of a matter that has the right to it."""
@@ -85,7 +86,7 @@ class Access(Protocol):
 class TokenAccess:
     """A token that someone made for us; what it may do is up to them."""
 
-    is_app = False
+    app_id: int | None = None
 
     def __init__(self, token: str, *, api_url: str, timeout: int) -> None:
         self._admission = Admission(token, requester(Auth.Token(token), api_url=api_url, timeout=timeout))
@@ -134,6 +135,11 @@ class Api:
             if not self._access.forget(matter):
                 raise
         return send(self._access.admission(matter), request, errand=matter.errand)
+
+    @property
+    def app_id(self) -> int | None:
+        """The GitHub App that we are; None when we are none."""
+        return self._access.app_id
 
     def login(self, matter: Matter) -> str:
         """The user name under which what we write appears; asked once. Raises Permanent, Temporary."""

@@ -40,10 +40,9 @@ class _Kept:
 class AppAccess:
     """A GitHub App. It gets a token per installation and purpose, with no more permissions than that purpose needs."""
 
-    is_app = True
-
     def __init__(self, app_id: int, private_key: str, *, api_url: str, timeout: int) -> None:
         """Raises Permanent when `private_key` is not one in PEM form."""
+        self.app_id: int | None = app_id
         self._auth = _signing(app_id, private_key)
         self._requester = requester(self._auth, api_url=api_url, timeout=timeout)
         self._installations: dict[str, int] = {}

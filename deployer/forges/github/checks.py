@@ -71,12 +71,21 @@ def _counted(api: Api, matter: Matter, check: Check, known: str) -> _Run:
 
 
 def _found(api: Api, matter: Matter, check: Check) -> _Run | None:
-    """The newest run of this check that GitHub has."""
+    """The newest run of this check that we have made. Another App's may have the same name, and is not ours to change.
+
+    https://docs.github.com/en/rest/checks/runs#list-check-runs-for-a-git-reference
+    """
     path = f"/commits/{quote(check.commit, safe='')}/check-runs"
-    query: Query = {"check_name": check.name, "filter": "all", "per_page": 100}
+    made_by = {"app_id": api.app_id} if api.app_id is not None else {}
+    query: Query = {"check_name": check.name, "filter": "all", "per_page": 100, **made_by}
     answer = api.ask(matter, "GET", path, query=query)
-    ours = (run for run in rows(answer.get("check_runs"), matter.errand) if run.get("external_id") == check.external_id)
+    ours = (run for run in rows(answer.get("check_runs"), matter.errand) if _is_ours(run, api.app_id, check))
     return max((_read(run, matter) for run in ours), key=lambda run: int(run.id), default=None)
+
+
+def _is_ours(run: Fields, app_id: int | None, check: Check) -> bool:
+    app = run.get("app")
+    return run.get("external_id") == check.external_id and isinstance(app, dict) and app.get("id") == app_id
 
 
 def _read(run: Fields, matter: Matter) -> _Run:

@@ -7,7 +7,7 @@ import pytest
 
 from deployer.forges.connect import Forge
 from deployer.model import Annotation, AnnotationLevel, Button, Check, CheckState, Permanent, Temporary
-from tests.forges.github.hub import COMMIT, Hub, github
+from tests.forges.github.hub import APP, COMMIT, Hub, github
 from tests.forges.recording import Answer, RecordingForge, Request
 
 CHECK = Check(
@@ -26,7 +26,8 @@ LIST, CREATE, UPDATE = ("GET", f"/commits/{COMMIT}/check-runs"), ("POST", "/chec
 
 
 def run(number: int = 9, external_id: str = "d1", annotations: int = 0) -> dict[str, object]:
-    return {"id": number, "external_id": external_id, "output": {"annotations_count": annotations}}
+    output = {"annotations_count": annotations}
+    return {"id": number, "external_id": external_id, "app": {"id": APP}, "output": output}
 
 
 def on_lines(count: int) -> tuple[Annotation, ...]:
@@ -52,7 +53,8 @@ def test_a_new_check_is_looked_for_and_then_made(hub: Hub, client: Forge) -> Non
     assert client.shows_checks
     assert client.post_check(CHECK, known=None) == "9"
     assert hub.done == [LIST, CREATE]
-    assert hub.work[0].query == {"check_name": "deploy/staging", "filter": "all", "per_page": "100"}
+    asked = {"check_name": "deploy/staging", "filter": "all", "per_page": "100", "app_id": str(APP)}
+    assert hub.work[0].query == asked
     assert hub.work[1].json == {
         "name": "deploy/staging",
         "head_sha": COMMIT,
@@ -106,6 +108,12 @@ def test_a_run_whose_answer_was_lost_is_found_by_our_id(hub: Hub, client: Forge)
 
 def test_a_run_of_another_deployment_is_left_alone(hub: Hub, client: Forge) -> None:
     there(hub, run(8, "d0"), {"id": 7, "external_id": None})
+    assert client.post_check(CHECK, known=None) == "9"
+    assert hub.done == [LIST, CREATE]
+
+
+def test_a_run_of_another_app_is_left_alone(hub: Hub, client: Forge) -> None:
+    there(hub, {**run(8), "app": {"id": APP + 1}}, {**run(7), "app": None})
     assert client.post_check(CHECK, known=None) == "9"
     assert hub.done == [LIST, CREATE]
 
