@@ -7,7 +7,7 @@ never what stands in a file that is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,8 +18,8 @@ from deployer.source.finding import Fault, Finding
 _SHOWN: Final = 10
 """Findings in one message."""
 
-Lines = Callable[[str, str], int | None]
-"""The line of a file on which a text stands first."""
+Lines = Callable[[Sequence[Finding]], Mapping[Finding, int]]
+"""The lines on which findings stand, as far as that can be told. Asked for few: looking for them takes time."""
 
 _REMEDIES: Final = {
     Fault.LEAVES: "leads out of the repository",
@@ -43,15 +43,15 @@ class Permission:
     """Beginnings of URLs."""
     helm: bool = False
 
-    def allows(self, finding: Finding, *, among: Collection[Finding]) -> bool:
-        """Whether the settings, or the nature of it, let this pass among all that was found."""
+    def allows(self, finding: Finding, *, way_out: bool) -> bool:
+        """Whether the settings, or the nature of it, let this pass. `way_out`: something is fetched or run anyway."""
         match finding.fault:
             case Fault.REMOTE:
                 return any(is_below(finding.text, allowed) for allowed in self.remote)
             case Fault.HELM:
                 return self.helm
             case Fault.UNKNOWN:  # what is not known might fetch or run something, where there is a way to
-                return not any(each.fault in (Fault.REMOTE, Fault.HELM) for each in among)
+                return not way_out
         return False
 
 
@@ -62,21 +62,31 @@ def refuse(findings: Iterable[Finding], permission: Permission, *, lines: Lines)
         Permanent: it does not; names each file, line and entry.
     """
     found = list(findings)
-    refused = [finding for finding in found if not permission.allows(finding, among=found)]
+    way_out = any(finding.fault in (Fault.REMOTE, Fault.HELM) for finding in found)
+    refused = [finding for finding in found if not permission.allows(finding, way_out=way_out)]
     if refused:
-        said = [said_of(finding, lines) for finding in refused[:_SHOWN]]
-        more = [f"and {len(refused) - _SHOWN} more"] if len(refused) > _SHOWN else []
-        raise Permanent("; ".join([*said, *more]), stage=Stage.RENDER)
+        raise Permanent("; ".join(_said(refused, lines)), stage=Stage.RENDER)
 
 
-def said_of(finding: Finding, lines: Lines) -> str:
-    """One finding for people, as in `staging/kustomization.yaml:4: resources: '../..' leads out of the repository`."""
+def notes(findings: Iterable[Finding], *, lines: Lines) -> tuple[str, ...]:
+    """What people should know of what was not refused: what could not be followed, as in `refuse`'s messages."""
+    return tuple(_said([finding for finding in findings if finding.fault is Fault.UNKNOWN], lines))
+
+
+def _said(findings: Sequence[Finding], lines: Lines) -> list[str]:
+    """The first findings, as in `staging/kustomization.yaml:4: resources: '../..' leads out of the repository`."""
+    shown = findings[:_SHOWN]
+    found = lines(shown)
+    more = [f"and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else []
+    return [*(_said_of(finding, found.get(finding)) for finding in shown), *more]
+
+
+def _said_of(finding: Finding, line: int | None) -> str:
     if not finding.file:
         remedy = _REMEDIES[finding.fault]
         if finding.fault is Fault.MISSING:
             remedy += "; correct `overlay` in the settings, or add it"
         return f"the overlay {_quoted(finding.text)} {remedy}"
-    line = lines(finding.file, finding.text or finding.field)
     file = finding.file if finding.file.isprintable() else repr(finding.file)
     where = f"{file}:{line}" if line else file
     if finding.fault is Fault.UNREADABLE:

@@ -63,7 +63,7 @@ _QUOTATIONS: Final = (
     ),
     _quotation(r"patch from \[", "", "patch from what is given"),
     *(  # operations of a patch
-        _quotation(r"\bdecoding ", problem, f"decoding a patch{problem}", certain=False)
+        _quotation(r"(?<!while )\bdecoding ", problem, f"decoding a patch{problem}", certain=False)
         for problem in (": invalid character", ": unexpected end of JSON", ": json: ")
     ),
     _quotation(r"file sources: \[", "]: ", "file sources: "),

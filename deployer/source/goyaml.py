@@ -12,21 +12,21 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from typing import Final, Protocol
 
 import yaml
 
 from deployer.model import JSON
 from deployer.source import goscalars
+from deployer.source.allowance import spend
 
 MAX_DEPTH: Final = 200
 """Levels of nesting. The deepest of real objects, CRDs with a pod template, have about 60."""
 MAX_COPIED: Final = 100_000
 """Values that all aliases of one text may stand for together; kustomize writes none, so this is for bombs."""
 
-_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
+_MARK: Final = "\ufeff"
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 _TAG: Final = "tag:yaml.org,2002:"
 _EXPECTED: Final[dict[str, tuple[type, ...]]] = {
@@ -51,33 +51,20 @@ class Unreadable(ValueError):  # noqa: N818 - reads as what is the matter
         """The scalar that is at fault, for those who know the text; it may be secret."""
 
 
-class TooMuch(Exception):  # noqa: N818 - reads as what is the matter
-    """All texts together hold more values than may be read."""
-
-
-@contextmanager
-def at_most(values: int) -> Iterator[None]:
-    """Bound what is read within: so many values of all texts together, be they within others or stand for aliases.
-
-    Raises:
-        TooMuch: in whatever reads the first one too many.
-    """
-    token = _left.set([values])
-    try:
-        yield
-    finally:
-        _left.reset(token)
-
-
-def documents(text: bytes) -> Iterator[JSON]:
+def documents(text: bytes, *, most: int | None = None) -> Iterator[JSON]:
     """Each document of `text` as the JSON value that Go makes of it; an empty one is None.
 
-    Like kustomize and unlike kubectl this refuses a key that stands twice in one mapping.
+    A key that stands twice in one mapping is refused, of which readers make different things.
+
+    Args:
+        text: UTF-8, or UTF-16 with a byte order mark.
+        most: how many values there may be.
 
     Raises:
         Unreadable: at the first document that is malformed, too deep or expands to too much.
     """
-    reader = _Reader(text)
+    _check_marks(text)
+    reader = _Reader(text, most)
     try:
         while (document := reader.document()) is not None:
             events = iter(document)
@@ -90,49 +77,21 @@ def documents(text: bytes) -> Iterator[JSON]:
         reader.close()
 
 
-def merges(text: bytes) -> bool:
-    """Whether there is a `<<`. To some readers of YAML the key that is written out wins, to others the later one."""
-    return any(event.value == "<<" and (event.implicit[0] or event.tag is not None) for event, _ in _scalars(text))
-
-
-def lines(text: bytes) -> dict[str, int]:
-    """The line, counted from 1, on which each scalar of `text` stands first; empty when it is not YAML. So do those of
-    YAML within a scalar, and what stands behind a `key=`.
-    """
-    found: dict[str, int] = {}
-    within: dict[str, int] = {}
-    for event, line in _scalars(text):
-        found.setdefault(event.value, line)
-        _, separator, behind = event.value.partition("=")
-        if separator:
-            within.setdefault(behind, line)
-        begin = line + (event.style in ("|", ">"))
-        for inner, at in _scalars(event.value.encode(errors="replace")) if ":" in event.value else ():
-            within.setdefault(inner.value, begin + (at - 1 if event.style == "|" else 0))
-    return {**within, **found}
-
-
-def _scalars(text: bytes) -> Iterator[tuple[yaml.ScalarEvent, int]]:
-    """The scalars up to where `text` is no YAML any more, each with its line."""
-    with suppress(yaml.YAMLError):
-        for event in yaml.parse(text, Loader=yaml.CBaseLoader):
-            if isinstance(event, yaml.ScalarEvent) and event.start_mark is not None:
-                yield event, event.start_mark.line + 1
-
-
 class _Reader:
     """The events of each document, with those of an anchored node in the place of each alias to it."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, most: int | None) -> None:
         self._parser = yaml.CBaseLoader(text)
         self._copied = 0
-        self._left = _left.get()
+        self._most, self._taken = most, 0
         self._events: list[yaml.Event] = []
         self._anchors: dict[str, int] = {}
         """Where the value begins that a name stands for now: as in Go, from its first event on."""
         self._ends: dict[int, int] = {}
         """Where each value ends, by where it begins; one that is still open is not there."""
         self._open: list[int] = []
+        self._flows = 0
+        """How many of those that are open are written in brackets or braces, as is all that is within such a one."""
 
     def close(self) -> None:
         self._parser.dispose()
@@ -147,14 +106,8 @@ class _Reader:
             self._take(event)
         return self._events
 
-    def _spend(self, values: int) -> None:
-        if self._left is not None:
-            self._left[0] -= values
-            if self._left[0] < 0:
-                raise TooMuch
-
     def _take(self, event: yaml.Event) -> None:
-        self._spend(1)
+        self._spend(event, 1)
         if isinstance(event, yaml.AliasEvent):
             self._copy(event)
             return
@@ -162,17 +115,34 @@ class _Reader:
         if isinstance(event, yaml.CollectionStartEvent):
             self._begin(event)
         elif isinstance(event, yaml.CollectionEndEvent):
-            self._ends[self._open.pop()] = len(self._events)
-        elif isinstance(event, yaml.ScalarEvent) and event.anchor:
+            self._end()
+        elif isinstance(event, yaml.ScalarEvent):
+            self._note(event)
+
+    def _note(self, event: yaml.ScalarEvent) -> None:
+        if self._flows and not (event.value or event.style or event.implicit[0]):
+            raise _unreadable(event, "a tag without a value; to some readers a comma behind it is part of it")
+        if event.anchor:
             self._anchors[event.anchor] = len(self._events) - 1
             self._ends[len(self._events) - 1] = len(self._events)
+
+    def _spend(self, event: yaml.Event, values: int) -> None:
+        spend(values)
+        self._taken += values
+        if self._most is not None and self._taken > self._most:
+            raise _unreadable(event, f"there are more than {self._most:,} values")
 
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         start = len(self._events) - 1
         self._open.append(start)
+        self._flows += bool(self._flows or event.flow_style)
         _check_depth(event, len(self._open))
         if event.anchor:
             self._anchors[event.anchor] = start
+
+    def _end(self) -> None:
+        self._ends[self._open.pop()] = len(self._events)
+        self._flows -= bool(self._flows)
 
     def _copy(self, alias: yaml.AliasEvent) -> None:
         if alias.anchor not in self._anchors:
@@ -184,9 +154,16 @@ class _Reader:
         self._copied += len(node)
         if self._copied > MAX_COPIED:
             raise _unreadable(alias, f"aliases stand for more than {MAX_COPIED:,} values")
-        self._spend(len(node))
+        self._spend(alias, len(node))
         _check_depth(alias, len(self._open) + _height(node))
         self._events += node
+
+
+def _check_marks(text: bytes) -> None:
+    """To some readers a byte order mark at the beginning of a line is nothing, to others it is text."""
+    within = _MARK in text.decode("utf-16", "replace") if text[:2] in _UTF_16 else text.find(_MARK.encode(), 1) > 0
+    if within:
+        raise Unreadable("a byte order mark (U+FEFF) stands elsewhere than at the very beginning; remove it")
 
 
 def _height(events: list[yaml.Event]) -> int:

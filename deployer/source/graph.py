@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from deployer.process import MIB
-from deployer.source import goyaml
+from deployer.source.allowance import TooMuch, at_most
 from deployer.source.finding import Fault, Finding
-from deployer.source.goyaml import TooMuch
 from deployer.source.node import Node, Place, Question, Reading, Visit, reading_of
 from deployer.source.snapshot import Snapshot
 
@@ -88,7 +87,7 @@ def inputs(snapshot: Snapshot, overlays: Iterable[str], *, read: Read) -> dict[s
 
 def _walked(snapshot: Snapshot, places: Mapping[str, Place], read: Read, *, most: _Bounds) -> dict[str, Inputs]:
     walk = _Walk(snapshot, read, most)
-    with goyaml.at_most(most.values):
+    with at_most(most.values):
         walk.visit(places.values())
     return {overlay: walk.inputs(place) for overlay, place in places.items()}
 

@@ -14,12 +14,15 @@ from itertools import islice
 from typing import Final
 
 from deployer.model import JSON
-from deployer.source import charts, fields, goyaml
+from deployer.source import charts, fields, scalars
 from deployer.source.goyaml import Unreadable, documents
 from deployer.source.reference import Reference, Role
 
 MOST: Final = 5000
 """References of one file."""
+
+_MOST_VALUES: Final = 200_000
+"""Of one file. The largest of real ones, with patches written out in them, have some thousands."""
 
 
 FIELDS: Final = frozenset({
@@ -40,7 +43,7 @@ def of_kustomization(text: bytes) -> tuple[Reference, ...]:
     Raises:
         Unreadable: it is not YAML, names too much, or says what cannot be told apart from something forbidden.
     """
-    return _bounded(text, (each for document in documents(text) for each in _document(document)))
+    return _bounded(text, (each for document in documents(text, most=_MOST_VALUES) for each in _document(document)))
 
 
 def of_plugins(text: bytes) -> tuple[Reference, ...]:
@@ -56,13 +59,13 @@ def _bounded(text: bytes, found: Iterator[Reference]) -> tuple[Reference, ...]:
     try:
         references = tuple(islice(found, MOST + 1))
     except Unreadable as error:
-        line = goyaml.lines(text).get(error.at) if error.at else None
+        line = scalars.lines(text, {error.at}).get(error.at) if error.at else None
         raise Unreadable(f"line {line}: {error}" if line else str(error)) from error
     finally:
         _written.cache_clear()
     if len(references) > MOST:
         raise Unreadable(f"it names more than {MOST:,} files and folders")
-    return references
+    return tuple(dict.fromkeys(references))
 
 
 def _document(document: JSON) -> Iterator[Reference]:
@@ -157,6 +160,8 @@ def _home_of_charts(document: Mapping[str, JSON]) -> str:
 
 def _helm_charts(field: str, value: JSON, home: str = "") -> Iterator[Reference]:
     """Charts below `chartHome` (here or in helmGlobals, whose is `home`) or out of a `repo`, with their values."""
+    if value in ([], {}, None):
+        return
     yield Reference(Role.HELM, "", field)
     yield Reference(Role.CHARTS, "charts", field)
     for chart in fields.mappings(value):
@@ -231,11 +236,11 @@ _LEADING: Final = re.compile(r"(?i)/|https?:|[a-z]+://|git::|github\.com|[a-z][a
 
 def _configurations(text: bytes) -> Iterator[Reference]:
     """kustomize has another reader for these: names count in their exact case, and `<<` merges differently."""
-    if goyaml.merges(text):
+    if scalars.merges(text):
         raise Unreadable("a << is read differently by different readers; write out what it merges", at="<<")
     if _SEPARATOR.search(text):
         raise Unreadable("a line begins with --- and more; separate documents by --- alone")
-    for document in documents(text):
+    for document in documents(text, most=_MOST_VALUES):
         yield from _configuration(document)
 
 
@@ -267,7 +272,7 @@ def _configuration(document: JSON) -> Iterator[Reference]:
 def _written(entry: str) -> bool:
     """Whether objects are written out in `entry`, as far as kustomize reads it as such: each has a kind and a name."""
     try:
-        found = [document for document in documents(entry.encode(errors="replace")) if document is not None]
+        found = [each for each in documents(entry.encode(errors="replace"), most=_MOST_VALUES) if each is not None]
     except Unreadable:
         return False
     return bool(found) and all(_is_object(document) for document in found)

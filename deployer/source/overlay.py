@@ -7,14 +7,16 @@ for kustomize, which is gone afterwards.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from deployer import scratch
 from deployer.model import Environment, Manifests
-from deployer.source import cage, goyaml, graph, kustomize, manifests, node
-from deployer.source.finding import Fault
+from deployer.source import cage, graph, kustomize, manifests, node, scalars
+from deployer.source.allowance import TooMuch, at_most
+from deployer.source.finding import Finding
 from deployer.source.graph import Inputs
 from deployer.source.known_inputs import KnownInputs
 from deployer.source.mirror import Mirror
@@ -22,6 +24,10 @@ from deployer.source.render_cache import RenderCache
 
 _EDITION = 1
 """Of how overlays are rendered and parsed; what another one has kept is not used."""
+
+
+_MOST_SEARCHED = 500_000
+"""Values of YAML in which the lines of what is said are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,9 @@ def render(environment: Environment, commit: str, *, mirror: Mirror, cache: Rend
     overlay = environment.overlay
     inputs = reads(mirror, commit, [overlay])[overlay]
     permission = cage.Permission(environment.allow_remote, environment.helm)
-    lines = partial(_line, mirror, commit)
+    lines = partial(_lines, mirror, commit)
     cage.refuse(inputs.findings, permission, lines=lines)
-    notes = tuple(cage.said_of(finding, lines) for finding in inputs.findings if finding.fault is Fault.UNKNOWN)
+    notes = cage.notes(inputs.findings, lines=lines)
     options = kustomize.Options(anywhere=not notes, network=inputs.remote, helm=inputs.helm)
     key = _key(inputs.digest, overlay, kustomize.version(), kustomize.helm() if inputs.helm else "", options)
     known = None if inputs.remote else cache.get(key)
@@ -112,8 +118,17 @@ def _render(mirror: Mirror, commit: str, overlay: str, inputs: Inputs, options: 
         return kustomize.render(root, overlay, options=options)
 
 
-def _line(mirror: Mirror, commit: str, file: str, text: str) -> int | None:
+def _lines(mirror: Mirror, commit: str, findings: Sequence[Finding]) -> dict[Finding, int]:
+    """The lines on which findings stand: each file is read once, and no longer than is worth a number."""
+    found: dict[Finding, int] = {}
+    with suppress(TooMuch), at_most(_MOST_SEARCHED):
+        for file in dict.fromkeys(finding.file for finding in findings if finding.file):
+            here = {finding: finding.text or finding.field for finding in findings if finding.file == file}
+            known = scalars.lines(_text(mirror, commit, file), set(here.values()))
+            found |= {finding: known[text] for finding, text in here.items() if text in known}
+    return found
+
+
+def _text(mirror: Mirror, commit: str, file: str) -> bytes:
     entry = mirror.snapshot(commit).follow(file).entry
-    if entry is None:
-        return None
-    return goyaml.lines(mirror.texts([entry.hash], largest=node.LARGEST).get(entry.hash, b"")).get(text)
+    return b"" if entry is None else mirror.texts([entry.hash], largest=node.LARGEST).get(entry.hash, b"")

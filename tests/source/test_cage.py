@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from tests.source.trees import OVERLAY, Files, Trees, config_map
 
 FILE = f"{OVERLAY}/kustomization.yaml"
 LEAVES = "leads out of the repository"
+MARK = "a byte order mark (U+FEFF) stands elsewhere than at the very beginning; remove it"
 FUNCTION = "is a plugin or a function, and none is ever run"
 
 
@@ -218,6 +219,31 @@ HOSTILE = {
         overlay("a: &a [x]\n" + "".join(f"{b}: &{b} [{', '.join(10 * [f'*{a}'])}]\n" for a, b in pairwise("abcdefg"))),
         f"{FILE}: cannot be read: line 6",
     ),
+    "a base behind a byte order mark": Hostile(
+        overlay("{commonAnnotations: {\n\ufeff#a: b}, resources: ['../../../../other-tenant'], openapi: {\n}}\n"),
+        f"{FILE}: cannot be read: {MARK}",
+    ),
+    "a base behind a byte order mark in UTF-16": Hostile(
+        overlay("{namespace: {\n\ufeff#a: b}, resources: ['../../../../other-tenant'], crds: {\n}}\n".encode("utf-16")),
+        f"{FILE}: cannot be read: {MARK}",
+    ),
+    "a file behind a byte order mark in a configuration": Hostile(
+        overlay("generators:\n- |\n  \ufeff#\n  apiVersion: builtin\n"), f"{FILE}: cannot be read: {MARK}"
+    ),
+    "a file behind a byte order mark that is written as one": Hostile(
+        overlay('generators: ["a: b\\n\\uFEFF#"]\n'), f"{FILE}:1: generators: an entry is not in the repository"
+    ),
+    "a file behind a tag": Hostile(
+        overlay("configMapGenerator: [{name: a, env: !x, 'http://127.0.0.1:1/e'}]\n"),
+        f"{FILE}: cannot be read: line 1, column 37: a tag without a value",
+    ),
+    "a file behind a bare tag": Hostile(
+        overlay("patches: [{path: !, '../../../../p.yaml'}]\n"),
+        f"{FILE}: cannot be read: line 1, column 18: a tag without a value",
+    ),
+    "more values than any kustomization has": Hostile(
+        overlay("resources: [" + "a," * 250_000 + "]\n"), f"{FILE}: cannot be read: line 1, column 400"
+    ),
     "a huge kustomization": Hostile(
         overlay("resources: [" + "a, " * 400_000 + "]\n"), f"{FILE}: is larger than 1024 KiB"
     ),
@@ -353,8 +379,8 @@ def test_what_is_not_known_passes_only_where_nothing_is_fetched_or_run() -> None
             refuse([other, unknown], permission, lines=no_line)
 
 
-def no_line(_file: str, _text: str) -> int | None:
-    return None
+def no_line(_findings: Sequence[Finding]) -> Mapping[Finding, int]:
+    return {}
 
 
 def test_what_a_refused_link_or_file_holds_is_in_no_message(trees: Trees) -> None:
@@ -444,5 +470,5 @@ def test_an_anchor_that_is_redefined_within_its_value_stays_redefined(trees: Tre
 @pytest.mark.parametrize("name", ["a\nb", "a\udcff", "a\u202eb"])
 def test_the_name_of_a_file_is_escaped(name: str) -> None:
     with pytest.raises(Permanent) as caught:
-        refuse([Finding(Fault.LEAVES, name, "resources", "x")], Permission(), lines=lambda *_: None)
+        refuse([Finding(Fault.LEAVES, name, "resources", "x")], Permission(), lines=no_line)
     assert caught.value.message.startswith(repr(name))

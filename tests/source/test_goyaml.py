@@ -236,6 +236,22 @@ def test_a_key_that_stands_twice_is_refused(text: bytes) -> None:
         list(goyaml.documents(text))
 
 
+def test_anchors_of_one_document_are_none_of_the_next() -> None:
+    text = b"a: {b: c}\nd: e\n---\nx: &q {a: b, c: *q}\n"
+    with pytest.raises(goyaml.Unreadable, match="contains itself"):
+        list(goyaml.documents(text))
+    with pytest.raises(goyaml.Unreadable, match="does not stand before it"):
+        list(goyaml.documents(b"a: &a b\n---\nc: *a\n"))
+
+
+@pytest.mark.parametrize("text", ["a: b\n\ufeff#", "\ufeff\ufeffa: b", "a: 'x\n\n  \ufeff'"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_byte_order_marks_stand_at_the_beginning_or_nowhere(text: str, encoding: str) -> None:
+    with pytest.raises(goyaml.Unreadable, match="byte order mark"):
+        list(goyaml.documents(text.encode(encoding)))
+    assert list(goyaml.documents(text.replace("\ufeff", "").encode(encoding)))
+
+
 @pytest.mark.parametrize("text", [b"a: \xff\xfe", b"a: \x00", b"a: \xc3\x28", b"\xff", b"a: \xed\xa0\x80"])
 def test_bytes_that_are_no_text_are_refused(text: bytes) -> None:
     with pytest.raises(goyaml.Unreadable):
@@ -285,22 +301,3 @@ def test_a_thousand_objects_are_read_in_a_moment() -> None:
 def test_binary_is_decoded_whatever_its_line_breaks() -> None:
     content = base64.encodebytes(b"x" * 100).decode().strip().replace("\n", "\n    ")
     assert list(goyaml.documents(f"a: !!binary |\n    {content}\n".encode())) == [{"a": "x" * 100}]
-
-
-def test_the_line_of_a_text_is_that_on_which_it_stands_first() -> None:
-    text = b"a: b\nfiles: [k=x/y]\nin: |\n  c: d\n  e: [f]\nout: '{g: h}'\nfolded: >\n  i: j\nlast: c\n"
-    found = goyaml.lines(text)
-    assert [found[each] for each in ("a", "x/y", "k=x/y", "d", "f", "h", "j", "c")] == [1, 2, 2, 4, 5, 6, 8, 9]
-    assert "" not in found
-
-
-def test_text_that_is_no_yaml_has_lines_as_far_as_it_goes() -> None:
-    assert goyaml.lines(b"a: b\nc: [") == {"a": 1, "b": 1, "c": 2}
-
-
-@pytest.mark.parametrize(
-    ("text", "merges"),
-    [("<<: {a: b}", True), ("a: {<<: *b}", True), ("! <<: x", True), ("!!merge '<<': x", True), ("'<<': x", False)],
-)
-def test_a_merge_is_found_in_every_spelling(text: str, merges: bool) -> None:
-    assert goyaml.merges(text.encode()) is merges

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -125,6 +126,37 @@ def test_an_overlay_of_too_many_values_is_refused_alone(
     monkeypatch.setattr(graph, "_MOST", graph._MOST._replace(values=10_000))
     commit = bases(trees, within.format("a," * 2_000), number=8)
     assert faults(trees, commit, OVERLAY, "good") == [{Fault.ENDLESS}, set()]
+
+
+def test_a_path_that_is_named_many_times_is_followed_once(trees: Trees) -> None:
+    commit = trees.commit({FILE: f"namespace: &a {'x/' * 400_000}\npatches: [{'{path: *a},' * 4900}]\n", **GOOD})
+    begun = time.monotonic()
+    assert faults(trees, commit, OVERLAY, "good") == [{Fault.MISSING}, set()]
+    assert time.monotonic() - begun < 3
+
+
+def test_what_a_walk_may_look_at_is_counted_while_it_walks(trees: Trees, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "_MOST", graph._MOST._replace(places=50))
+    commit = trees.commit({FILE: f"crds: [{', '.join(f'../{number}.json' for number in range(300))}]\n", **GOOD})
+    assert faults(trees, commit, OVERLAY, "good") == [{Fault.ENDLESS}, set()]
+
+
+def test_notes_on_fields_that_nobody_knows_are_few_and_cost_little(trees: Trees) -> None:
+    unknown = "".join(f"u{number}: 'a:'\n" for number in range(4990))
+    begun = time.monotonic()
+    said = trees.refused({FILE: unknown})
+    assert time.monotonic() - begun < 10
+    assert 'unknown field "u0"' in said
+
+
+def test_lines_are_not_looked_for_without_end(trees: Trees) -> None:
+    names = ", ".join(f"m{number}.yaml" for number in range(10))
+    begun = time.monotonic()
+    said = trees.refused(
+        {FILE: f"resources: [{names}]\nlabels: ['{',m:'.join(['m0'] * 90_000)}', {chr(39)}a:{chr(39)}]\n"}
+    )
+    assert time.monotonic() - begun < 10
+    assert "'m9.yaml' is not in the repository" in said
 
 
 def test_what_was_missing_is_looked_for_again_behind_a_new_link(trees: Trees) -> None:

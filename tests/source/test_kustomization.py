@@ -49,7 +49,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("namespace: a\nimages: [{name: a, newTag: b}]\nlabels: [{pairs: {a: b}}]\nreplicas: [{name: a, count: 2}]",
          []),
         ("resources: null\npatches:\ncrds: {}\ngenerators: 7\nopenapi: [1]", []),
-        ("x: &x {path: a.yaml}\npatches: [*x, {<<: *x}]", [("unknown", ""), ("file", "a.yaml"), ("file", "a.yaml")]),
+        ("x: &x {path: a.yaml}\npatches: [*x, {<<: *x}]", [("unknown", ""), ("file", "a.yaml")]),
         ("resources: [a.yaml]\n---\nresources: [b.yaml]", [("resource", "a.yaml"), ("resource", "b.yaml")]),
         ("- a.yaml", []),
         ("", []),
@@ -98,6 +98,11 @@ def configuration(text: str) -> list[tuple[str, str, str]]:
 )  # fmt: skip
 def test_each_configuration_is_followed(text: str, expected: list[tuple[str, str, str]]) -> None:
     assert configuration(text) == expected
+
+
+@pytest.mark.parametrize("text", ["helmCharts: []", "helmCharts:", "helmCharts: {}"])
+def test_no_chart_needs_no_helm(text: str) -> None:
+    assert found(text) == []
 
 
 def test_a_chart_that_is_there_need_not_be_fetched() -> None:

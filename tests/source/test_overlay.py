@@ -145,6 +145,8 @@ def test_a_chart_out_of_a_repository_of_charts_is_fetched_only_from_where_it_may
     chart = "helmCharts: [{name: shop, version: 1.0.0, repo: https://charts.example.com/stable}]\n"
     said = trees.refused({FILE: chart}, helm=True, allow_remote=("https://charts.example.com/other",))
     assert said.startswith(f"{FILE}:1: helmCharts: 'https://charts.example.com/stable' is remote")
+    assert trees.reads({FILE: chart, f"{OVERLAY}/charts/shop-1.0.0/shop": "a file, which is no chart"}).remote
+    trees.reads({f"{OVERLAY}/charts/shop-1.0.0/shop": None})
     vendored = {f"{OVERLAY}/charts/shop-1.0.0/shop/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n"}
     assert trees.reads({FILE: chart, **vendored}).remote is False
 
