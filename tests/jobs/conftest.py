@@ -10,19 +10,29 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from redis import Redis
 
 from deployer.cluster.connection import connect
+from deployer.model import JSON
 from deployer.settings import ClusterSettings, FileSecret
 from tests.forges.recording import RecordingForge
 from tests.jobs.world import World, make_world
 
 
 @pytest.fixture
-def world(tmp_path: Path, redis: Redis, sandbox_kubeconfig: Path) -> Iterator[World]:
+def cluster_kubeconfig(sandbox_kubeconfig: Path) -> Path:
+    """The cluster of the world; a module whose tests run on a real API server too has a fixture of this name."""
+    return sandbox_kubeconfig
+
+
+@pytest.fixture
+def world(tmp_path: Path, redis: Redis, cluster_kubeconfig: Path) -> Iterator[World]:
     namespace = f"jobs-{secrets.token_hex(4)}"
-    with connect(ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))) as connection:
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        connection.request("POST", "/api/v1/namespaces", body=body)
-    with RecordingForge() as forge:
-        yield make_world(tmp_path, redis, forge, sandbox_kubeconfig, namespace)
+    with (
+        connect(ClusterSettings(kubeconfig=FileSecret(file=cluster_kubeconfig))) as connection,
+        RecordingForge() as forge,
+    ):
+        body: dict[str, JSON] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        assert connection.request("POST", "/api/v1/namespaces", body=body).status == 201
+        yield make_world(tmp_path, redis, forge, cluster_kubeconfig, namespace)
+        connection.request("DELETE", f"/api/v1/namespaces/{namespace}")
 
 
 @pytest.fixture(scope="session")

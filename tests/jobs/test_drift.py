@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from deployer.cluster.connection import Connection, connect
-from deployer.holding import COOL_DOWN, Checked, DriftState, Step
+from deployer.holding import COOL_DOWN, DriftState, Step
 from deployer.intake import Intake, Request
-from deployer.model import Deployment, EnvironmentKey, State, Trigger
-from deployer.settings import load
+from deployer.model import State, Trigger
 from jobs import drift
 from jobs.hold import BUSY
 from jobs.queue import CHECKS
@@ -27,70 +22,19 @@ from tests.control_plane import free_port
 from tests.examples import PRODUCTION, STAGING
 from tests.forges.recording import Answer
 from tests.jobs.branches import audited, jobs
+from tests.jobs.drifting import deployed, drift_posts, edit, live, look, newest, settled
 from tests.jobs.world import SHOP, World
 
-CHANGE = "/api/v1/namespaces/{}/configmaps/greeting"
+
+@pytest.fixture
+def cluster_kubeconfig(kubeconfig: Path) -> Path:
+    return kubeconfig
 
 
 @pytest.fixture
 def cluster(world: World) -> Iterator[Connection]:
     with connect(world.given.settings.clusters["test"]) as connection:
         yield connection
-
-
-def settled(world: World, *, clusters: dict[str, Path] | None = None, **policy: Any) -> World:
-    """The same world with another policy, and perhaps more clusters, each with one more environment."""
-    path = world.given.data.parent / "deployer.yaml"
-    content: dict[str, Any] = yaml.safe_load(path.read_text())
-    environments = content["repositories"][0]["environments"]
-    for name, kubeconfig in (clusters or {}).items():
-        content["clusters"][name] = {"kubeconfig": {"file": str(kubeconfig)}}
-        environments[name] = {**environments["staging"], "cluster": name}
-    for each in environments.values():
-        each.update(policy)
-    path.write_text(yaml.safe_dump(content))
-    environ = {"HOOK": secrets.token_hex(), "TOKEN": secrets.token_hex()}
-    return replace(world, given=replace(world.given, settings=load(path, environ=environ)))
-
-
-def deployed(world: World, **policy: Any) -> World:
-    changed = settled(world, **policy)
-    changed.plan(changed.first)
-    for key in (STAGING, PRODUCTION):
-        changed.deploy(key)
-        assert changed.latest(key, changed.first).state is State.SUCCEEDED
-    changed.report(STAGING, changed.first)
-    look(changed)
-    return changed
-
-
-def look(world: World, key: EnvironmentKey = STAGING) -> Checked:
-    drift.check_now(world.given, [world.given.settings.environment(key)])
-    return world.given.store.drift.get(key)
-
-
-def edit(world: World, cluster: Connection, text: str, *, by: str = "kubectl-edit") -> None:
-    namespace = world.given.settings.environment(STAGING).namespace
-    kind, patch = "application/merge-patch+json", json.dumps({"data": {"text": text}})
-    asked = {"fieldManager": by}
-    answer = cluster.request("PATCH", CHANGE.format(namespace), query=asked, body=json.loads(patch), content_type=kind)
-    assert answer.status == 200, answer.body
-
-
-def live(world: World, cluster: Connection) -> object:
-    namespace = world.given.settings.environment(STAGING).namespace
-    body = cluster.request("GET", CHANGE.format(namespace)).body
-    assert isinstance(body, dict)
-    assert isinstance(body["data"], dict)
-    return body["data"]["text"]
-
-
-def drift_posts(world: World) -> list[tuple[str, str]]:
-    return [(state, description) for context, state, description in world.posted() if context == "drift/staging"]
-
-
-def newest(world: World) -> Deployment:
-    return world.given.store.deployments.newest(STAGING, most=1)[0]
 
 
 # What a look sees and says
@@ -329,12 +273,12 @@ def elsewhere(folder: Path, kubeconfig: Path, port: int) -> Path:
 
 
 def test_of_ten_clusters_a_closed_and_a_silent_one_delay_no_other(
-    world: World, silent: int, sandbox_kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, silent: int, cluster_kubeconfig: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drift, "ANSWER_SECONDS", 1.0)
-    dead = {"closed": elsewhere(tmp_path, sandbox_kubeconfig, free_port())}
-    dead["silent"] = elsewhere(tmp_path, sandbox_kubeconfig, silent)
-    here = settled(deployed(world), clusters={f"c{number}": sandbox_kubeconfig for number in range(8)} | dead)
+    dead = {"closed": elsewhere(tmp_path, cluster_kubeconfig, free_port())}
+    dead["silent"] = elsewhere(tmp_path, cluster_kubeconfig, silent)
+    here = settled(deployed(world), clusters={f"c{number}": cluster_kubeconfig for number in range(8)} | dead)
     records = here.given.redis
     for each in here.given.settings.environments:
         name = f"deployer:environment:{each.key}"

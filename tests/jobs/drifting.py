@@ -1,0 +1,79 @@
+"""Looks for drift in a small world, what others do to its cluster meanwhile, and what the forge reads of it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deployer.cluster.connection import Connection
+from deployer.holding import Checked
+from deployer.model import JSON, Deployment, EnvironmentKey, State
+from deployer.settings import load
+from jobs import drift
+from tests.examples import PRODUCTION, STAGING
+from tests.jobs.world import World
+
+
+def settled(world: World, *, clusters: dict[str, Path] | None = None, **policy: Any) -> World:
+    """The same world with another policy, and perhaps more clusters, each with one more environment."""
+    path = world.given.data.parent / "deployer.yaml"
+    content: dict[str, Any] = yaml.safe_load(path.read_text())
+    environments = content["repositories"][0]["environments"]
+    for name, kubeconfig in (clusters or {}).items():
+        content["clusters"][name] = {"kubeconfig": {"file": str(kubeconfig)}}
+        environments[name] = {**environments["staging"], "cluster": name}
+    for each in environments.values():
+        each.update(policy)
+    path.write_text(yaml.safe_dump(content))
+    environ = {"HOOK": secrets.token_hex(), "TOKEN": secrets.token_hex()}
+    return replace(world, given=replace(world.given, settings=load(path, environ=environ)))
+
+
+def deployed(world: World, **policy: Any) -> World:
+    """The same world with a policy, in which both environments run the first commit and were looked at."""
+    changed = settled(world, **policy)
+    changed.plan(changed.first)
+    for key in (STAGING, PRODUCTION):
+        changed.deploy(key)
+        assert changed.latest(key, changed.first).state is State.SUCCEEDED
+    changed.report(STAGING, changed.first)
+    look(changed)
+    return changed
+
+
+def look(world: World, key: EnvironmentKey = STAGING) -> Checked:
+    drift.check_now(world.given, [world.given.settings.environment(key)])
+    return world.given.store.drift.get(key)
+
+
+def path(world: World, name: str = "configmaps/greeting") -> str:
+    return f"/api/v1/namespaces/{world.given.settings.environment(STAGING).namespace}/{name}"
+
+
+def edit(world: World, cluster: Connection, text: str, *, by: str = "kubectl-edit") -> None:
+    """Somebody changes the text of staging's ConfigMap."""
+    patch: dict[str, JSON] = {"data": {"text": text}}
+    asked, kind = {"fieldManager": by}, "application/merge-patch+json"
+    answer = cluster.request("PATCH", path(world), query=asked, body=patch, content_type=kind)
+    assert answer.status == 200, answer.body
+
+
+def live(world: World, cluster: Connection) -> object:
+    """The text of staging's ConfigMap."""
+    body = cluster.request("GET", path(world)).body
+    assert isinstance(body, dict)
+    assert isinstance(body["data"], dict)
+    return body["data"]["text"]
+
+
+def drift_posts(world: World) -> list[tuple[str, str]]:
+    """State and description of each status on staging's drift."""
+    return [(state, description) for context, state, description in world.posted() if context == "drift/staging"]
+
+
+def newest(world: World) -> Deployment:
+    return world.given.store.deployments.newest(STAGING, most=1)[0]
