@@ -5,15 +5,14 @@ Pure: what was seen and what is remembered in, what to do and what to remember o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from deployer.model import Deployment, Drift, DriftKind, ObjectDrift, Trigger
+from deployer.model import Drift, ObjectDrift
+from deployer.reverts import COOL_DOWN, Memory, Refusal, marks
 
-COOL_DOWN = timedelta(seconds=60)
-"""From one revert of an environment to the next."""
 MOST_REVERTS = 3
 """Of one field within `WINDOW`; then somebody fights for it, and to go on would only make both sides write for ever."""
 MOST_TOGETHER = 10
@@ -21,6 +20,8 @@ MOST_TOGETHER = 10
 WINDOW = timedelta(hours=1)
 CALM = timedelta(minutes=15)
 """A field that was as git wants it for so long is held again."""
+BLIND = 3
+"""So many intervals without a look that could tell are worth a word: a cluster that is restarted is not."""
 
 
 class DriftState(StrEnum):
@@ -42,22 +43,12 @@ class Step(StrEnum):
     REVERT = "revert"
     COOL = "cool"
     """It was reverted a moment ago; it is looked at again when the time is up."""
+    FAIL = "fail"
+    """Putting it back failed; it is tried again when a while is up."""
     STOP = "stop"
     """All that differs was put back too often: it is only reported from now on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What is remembered of the reverts of an environment. Fields are named as `marks` names them."""
-
-    since: str | None = None
-    """The deployment by which git or a person last said what is wanted. Another one begins a new memory."""
-    reverts: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
-    """When each field was put back within the last hour."""
-    stopped: Mapping[str, datetime] = field(default_factory=dict)
-    """The fields that are not put back any more, and when each was last seen to differ."""
-    last: datetime | None = None
-    """The last revert of all."""
+    BLIND = "blind"
+    """It could not be looked for so long that the commit says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +72,19 @@ class Checked:
     objects: tuple[ObjectDrift, ...] = ()
     reason: str = ""
     """Why the state is not known."""
+    since: datetime | None = None
+    """When the state was first seen to be this one, without another in between."""
     step: Step = Step.NOTHING
     again: datetime | None = None
     memory: Memory = field(default_factory=Memory)
+
+    def begun(self, state: DriftState, *, now: datetime) -> datetime:
+        """Since when a state that is seen now has been the state."""
+        return self.since if self.state is state and self.since is not None else now
+
+    def newer_than(self, at: datetime) -> bool:
+        """Whether the look is of that time or later."""
+        return self.checked_at is not None and self.checked_at >= at
 
     def of(self, deployed: str | None) -> Checked:
         """What it still says when the environment runs `deployed` by now."""
@@ -109,40 +110,31 @@ def decide(
     if policy is not Drift.REVERT:
         return Decision(Step.REPORT, kept)
     kept = replace(kept, stopped={**kept.stopped, **{mark: now for mark in seen if _fought(kept, mark)}})
-    open_to_revert = [mark for mark in seen if mark not in kept.stopped]
-    if not open_to_revert:
+    held = [mark for mark in seen if mark not in kept.stopped]
+    waits = [kept.refused[mark].again for mark in held if mark in kept.refused and now < kept.refused[mark].again]
+    if not held:
         return Decision(Step.STOP, kept)
+    if len(waits) == len(held):
+        return Decision(Step.FAIL, kept, min(waits))
     if kept.last is not None and now < (again := kept.last + COOL_DOWN):
         return Decision(Step.COOL, kept, again)
-    reverts = {**kept.reverts, **{mark: (*kept.reverts.get(mark, ()), now) for mark in open_to_revert}}
-    return Decision(Step.REVERT, replace(kept, reverts=reverts, last=now))
+    return Decision(Step.REVERT, replace(kept, last=now))
 
 
-def marks(found: Iterable[ObjectDrift]) -> Iterator[str]:
-    """A name for each thing that differs, the same at each look, without its values."""
-    for drift in found:
-        if drift.kind is DriftKind.CHANGED and drift.fields:
-            yield from (f"{drift.ref} {each.path}" for each in drift.fields)
-        else:
-            yield f"{drift.ref} {drift.kind}"
-
-
-def fighters(found: Iterable[ObjectDrift], memory: Memory) -> tuple[str, ...]:
-    """The field managers on record for what is not put back any more, sorted."""
-    names = set()
-    for drift in found:
-        authors = [(f"{drift.ref} {each.path}", each.author) for each in drift.fields]
-        for mark, author in (*authors, (f"{drift.ref} {drift.kind}", drift.author)):
-            if mark in memory.stopped and author is not None:
-                names.add(author.manager)
-    return tuple(sorted(names))
-
-
-def outdated(deployment: Deployment, *, deployed: str | None) -> str | None:
-    """Why what drifted is not to be put back any more: the environment runs something else by now."""
-    if deployment.trigger is not Trigger.DRIFT or deployed == deployment.commit:
+def refusal(checked: Checked) -> Refusal | None:
+    """Why what differs is not put back although it is held, if that was tried and failed for all of it."""
+    if checked.step not in (Step.REVERT, Step.COOL, Step.FAIL):
         return None
-    return f"the environment runs {(deployed or 'nothing')[:12]} by now"
+    held = [mark for mark in marks(checked.objects) if mark not in checked.memory.stopped]
+    known = [checked.memory.refused[mark] for mark in held if mark in checked.memory.refused]
+    return known[0] if known and len(known) == len(held) else None
+
+
+def lasting(blind: Checked, *, interval: float) -> bool:
+    """Whether nothing could be found out for so long that it is worth a word; `interval` is seconds between looks."""
+    if blind.state is not DriftState.UNKNOWN or blind.since is None or blind.checked_at is None:
+        return False
+    return blind.checked_at - blind.since >= BLIND * timedelta(seconds=interval)
 
 
 def _fought(memory: Memory, mark: str) -> bool:
@@ -160,4 +152,10 @@ def _aged(memory: Memory, seen: Sequence[str], now: datetime) -> Memory:
         if mark not in calm
     }
     stopped = {mark: now if mark in seen else last for mark, last in memory.stopped.items() if mark not in calm}
-    return replace(memory, reverts={mark: times for mark, times in recent.items() if times}, stopped=stopped)
+    refused = {mark: why for mark, why in memory.refused.items() if mark in seen}
+    return replace(
+        memory,
+        reverts={mark: times for mark, times in recent.items() if times},
+        refused=refused,
+        stopped=stopped,
+    )

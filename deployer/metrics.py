@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from deployer.holding import Checked, DriftState, Step
+from deployer.holding import Checked, DriftState, Step, refusal
 from deployer.model import EnvironmentKey
 
 _LABELS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -34,6 +34,7 @@ _DRIFT: tuple[tuple[str, str, Callable[[Checked], float | None]], ...] = (
         lambda it: it.checked_at.timestamp() if it.checked_at else None,
     ),
     ("stopped", "Whether somebody fights for what was put back.", lambda it: float(it.step is Step.STOP)),
+    ("refused", "Whether putting back what drifted fails.", lambda it: float(refusal(it) is not None)),
 )
 
 

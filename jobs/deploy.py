@@ -18,12 +18,12 @@ from rq.timeouts import JobTimeoutException
 
 from deployer import promises
 from deployer.forges import report
-from deployer.holding import outdated
 from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, Stage, State, Temporary
 from deployer.pipeline import Pipeline
 from deployer.planning import newest, overtaken
 from deployer.progress import Progress
 from deployer.retries import DEPLOYMENTS
+from deployer.reverts import outdated
 from deployer.settings import UnknownEnvironment
 from deployer.source.mirror import Mirror
 from deployer.store.leases import Lease

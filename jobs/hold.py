@@ -19,13 +19,25 @@ from deployer.cluster.applyset import Scope
 from deployer.cluster.connection import connect
 from deployer.cluster.link import THREADS
 from deployer.forges import drift_words as words
-from deployer.holding import Checked, DriftState, Step, decide
+from deployer.holding import Checked, DriftState, Step, decide, lasting, refusal
 from deployer.intake import Intake, Request
-from deployer.model import CommitStatus, Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
+from deployer.model import (
+    Deployment,
+    Drift,
+    Environment,
+    Failure,
+    Manifests,
+    ObjectDrift,
+    Stage,
+    Temporary,
+    Trigger,
+)
 from deployer.retries import Budget
+from deployer.reverts import Memory, attempted, settled
 from deployer.settings import SettingsError
 from deployer.source.overlay import parse, render
 from deployer.store.environments import EnvironmentState
+from jobs.drift_report import DriftReport
 from jobs.resources import Resources
 
 log = structlog.get_logger()
@@ -34,9 +46,6 @@ BUSY = timedelta(seconds=15)
 """An environment that is being deployed is looked at this much later, or when that has succeeded."""
 IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
 """A cluster that does not answer is asked again by the next look."""
-MOST_POSTS = 900
-"""GitHub takes 1,000 statuses per commit and context.
-https://docs.github.com/en/rest/commits/statuses#create-a-commit-status"""
 MOST_AUDITED = 50
 
 _RENDERING = threading.Lock()
@@ -69,18 +78,30 @@ class Hold:
                 self._look()
 
     def unknown(self, reason: str) -> None:
-        """Write down that nothing could be found out. That is no drift, and nothing follows from it."""
+        """Write down that nothing could be found out. That is no drift, and nothing follows from it but a word on the
+        commit, if it lasts: whatever was said there may be wrong by now."""
         state = self._state()
         if state.deployed is None:
             return
-        before = self.given.store.drift.get(self.environment.key)
-        now = self.given.clock()
-        blind = Checked(DriftState.UNKNOWN, state.deployed, now, reason=reason, memory=before.memory)
-        self.given.store.drift.keep(self.environment.key, replace(blind, step=before.of(state.deployed).step))
+        last, now = self.given.store.drift.get(self.environment.key), self.given.clock()
+        before = last.of(state.deployed)
+        since = before.begun(DriftState.UNKNOWN, now=now)
+        blind = Checked(
+            DriftState.UNKNOWN, state.deployed, now, reason=reason, since=since, step=before.step, memory=before.memory
+        )
+        self._keep(last, self._lasting(blind, state))
         self._come_back(now)
-        if before.of(state.deployed).state is not DriftState.UNKNOWN:
+        if before.state is not DriftState.UNKNOWN:
             self._audit("drift unknown", state.deployed, reason=reason)
             log.warning("drift", environment=str(self.environment.key), unknown=reason)
+
+    def _lasting(self, blind: Checked, state: EnvironmentState) -> Checked:
+        """The look itself; with another step, if the commit says by now that nothing is known."""
+        unsaid = blind.step is not Step.BLIND and self.environment.drift is not Drift.IGNORE
+        told = replace(blind, step=Step.BLIND)
+        if unsaid and lasting(blind, interval=self.environment.drift_interval) and self._tell(told, about=state.chosen):
+            return told
+        return blind
 
     def _look(self) -> None:
         now, state = self.given.clock(), self._state()
@@ -137,31 +158,57 @@ class Hold:
             return drift.check(connection, desired.objects, scope=Scope.of(self.environment), threads=threads)
 
     def _conclude(self, state: EnvironmentState, deployed: str, found: tuple[ObjectDrift, ...]) -> None:
-        records, key, now = self.given.store.drift, self.environment.key, self.given.clock()
-        before = records.get(key)
-        policy = self.environment.drift
-        decision = decide(found, policy=policy, memory=before.memory, since=state.chosen, now=now)
+        last, policy, now = self.given.store.drift.get(self.environment.key), self.environment.drift, self.given.clock()
+        before = last.of(deployed)
+        decision = decide(found, policy=policy, memory=self._settled(before.memory), since=state.chosen, now=now)
         seen = DriftState.DRIFTED if found else DriftState.IN_SYNC
-        step, again, memory = decision.step, decision.again, decision.memory
-        checked = Checked(seen, deployed, now, found, step=step, again=again, memory=memory)
-        records.keep(key, checked)  # before it is put back: a revert that is not counted would never end
-        self._note(before.of(deployed), checked)
-        about = self._revert(checked, deployed) if step is Step.REVERT else state.chosen
-        self._come_back(now, latest=again)
+        checked = Checked(
+            seen, deployed, now, found, since=before.begun(seen, now=now),
+            step=decision.step, again=decision.again, memory=decision.memory,
+        )  # fmt: skip
+        self._keep(last, checked)  # before it is put back: the cool-down is to be known, whoever is killed
+        self._note(before, checked)
+        about = self._about(checked, deployed) or state.chosen
+        self._come_back(now, latest=decision.again)
         if policy is not Drift.IGNORE:
-            self._tell(checked, deployed, page=f"{self.given.settings.url}/deployments/{about}")
-            if before.commit not in (None, deployed) and before.step is not Step.NOTHING:
-                self._post(words.left(self.environment.key, str(before.commit), page=self.given.settings.url))
+            self._tell(checked, about=about)
 
-    def _revert(self, checked: Checked, deployed: str) -> str:
-        """Queue a deployment that puts back what drifted, and give its id."""
+    def _keep(self, last: Checked, checked: Checked) -> None:
+        """Write down a look; the commit of the last one is seen to if it does not run any more."""
+        if last.commit is not None and last.commit != checked.commit:
+            DriftReport(self.given, self.environment).leave(last.commit)
+        self.given.store.drift.keep(self.environment.key, checked)
+
+    def _settled(self, memory: Memory) -> Memory:
+        """What is remembered, once it is counted what the last revert did."""
+        if memory.attempt is None:
+            return memory
+        deployments, name = self.given.store.deployments, memory.attempt.deployment
+        after = settled(memory, deployments.get(name), deployments.objects(name))
+        if after.reverts != memory.reverts:
+            key = self.environment.key
+            self.given.store.counters.add("drift_reverts", repository=key.repository, environment=key.environment)
+        return after
+
+    def _about(self, checked: Checked, deployed: str) -> str | None:
+        """The deployment that tells more than the one that brought the commit: what puts back, or could not."""
+        reverting = self._revert(checked, deployed) if checked.step is Step.REVERT else None
+        why = refusal(checked)
+        return why.deployment if why else reverting.id if reverting else None
+
+    def _revert(self, checked: Checked, deployed: str) -> Deployment:
+        """Queue a deployment that puts back what drifted; gives it, or the one of that commit that is on its way."""
         note = f"puts back what drifted: {'; '.join(words.without_values(checked.objects)[:MOST_AUDITED])}"
         request = Request(self.environment.key, deployed, Trigger.DRIFT, note=note)
         deployment = Intake(self.given.store, self.given.queues, self.given.clock).accept(request)
         self.given.queues.deploy()
-        key = self.environment.key
-        self.given.store.counters.add("drift_reverts", repository=key.repository, environment=key.environment)
-        return deployment.id
+        if deployment.trigger is Trigger.DRIFT:
+            memory = attempted(checked.objects, checked.memory, deployment=deployment.id)
+            self.given.store.drift.keep(self.environment.key, replace(checked, memory=memory))
+        return deployment
+
+    def _tell(self, checked: Checked, *, about: str | None) -> bool:
+        return DriftReport(self.given, self.environment).tell(checked, checked.commit or "", about=about)
 
     def _note(self, before: Checked, now: Checked) -> None:
         """Say what is new, in the audit and in the log."""
@@ -178,30 +225,6 @@ class Hold:
         if now.step is Step.STOP and before.step is not Step.STOP:
             self._audit("revert stopped", commit, objects=objects[:MOST_AUDITED], reason=words.said(now))
             log.warning("drift", environment=key, commit=commit, not_reverted=words.said(now))
-
-    def _tell(self, checked: Checked, deployed: str, *, page: str) -> None:
-        """Post what is new on the commit; what cannot be posted now is posted by the next look.
-
-        A commit from which nothing ever drifted has no such status.
-        """
-        posted, forge = self.given.store.posted, self.environment.key.forge
-        status = words.commit_status(self.environment.key, deployed, checked, page=page)
-        count = posted.times(forge, status)
-        if posted.is_last(forge, status) or count >= MOST_POSTS or (checked.step is Step.NOTHING and not count):
-            return
-        if not posted.hushed(forge):
-            self._post(status)
-
-    def _post(self, status: CommitStatus) -> None:
-        posted, forge = self.given.store.posted, self.environment.key.forge
-        try:
-            client = self.given.forge(forge)
-            if client is not None:
-                client.post(status)
-        except (Failure, SettingsError) as failure:
-            log.warning("drift", environment=str(self.environment.key), not_posted=str(failure))
-        else:
-            posted.remember(forge, status)
 
     def _come_back(self, now: datetime, *, latest: datetime | None = None) -> None:
         """Look again after the interval, a quarter more or less, so that not all are looked at together."""

@@ -69,7 +69,7 @@ def finish(given: Resources, deployment: Deployment, state: State, summary: str,
     given.store.deployments.log(deployment.id, f"{state}: {summary}", at=at)
     given.queues.report()
     key = deployment.key
-    if state is State.SUCCEEDED:
+    if state is not State.SUPERSEDED:  # also after a failure: what was said of the drift may be wrong by now
         given.store.drift.look_at(key, due=at)
         given.queues.drift()
     given.store.counters.add("deployments", repository=key.repository, environment=key.environment, state=state.value)

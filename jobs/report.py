@@ -108,7 +108,7 @@ class Teller:
             return
         self.given.store.showings.open(latest)
         for deployment in (latest, *self._left(latest)):
-            for show in (partial(self._say, screen, latest=deployment is latest), screen.record):
+            for show in (partial(self._say, screen, latest=deployment is latest), screen.record, screen.leave):
                 try:
                     show(deployment)
                 except Permanent as refusal:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from deployer.forges import check_words
+from deployer.forges import check_words, drift_words
 from deployer.forges import report as words
 from deployer.forges.answer import Unrecognized
 from deployer.forges.check_words import Account
@@ -79,6 +79,24 @@ class Screen:
         except Temporary as fault:
             self._busy = fault
             raise
+
+    def leave(self, deployment: Deployment) -> None:
+        """Say on a commit that says how the cluster differed from it that the environment runs another one now.
+
+        Raises:
+            Permanent: the forge refuses it.
+            Temporary: the forge is away, or wants us to wait.
+        """
+        forge, posted, environment = deployment.key.forge, self.given.store.posted, self._environment(deployment)
+        if environment is None or self._runs(deployment):
+            return
+        status = drift_words.left(environment, deployment.commit, page=self.given.settings.url)
+        if posted.times(forge, status) and not posted.is_last(forge, status):
+            self.client.post(status)
+            posted.remember(forge, status)
+
+    def _runs(self, deployment: Deployment) -> bool:
+        return self.given.store.environments.get(deployment.key).deployed == deployment.commit
 
     def _status(self, deployment: Deployment) -> None:
         forge, posted, environment = deployment.key.forge, self.given.store.posted, self._environment(deployment)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from deployer.forges import drift_words
-from deployer.holding import (
-    CALM,
-    COOL_DOWN,
-    MOST_TOGETHER,
-    Checked,
-    Decision,
-    DriftState,
-    Memory,
-    Step,
-    decide,
-    fighters,
-    outdated,
+from deployer.holding import CALM, MOST_TOGETHER, Checked, Decision, DriftState, Step, decide, lasting
+from deployer.model import (
+    Action,
+    Author,
+    Drift,
+    DriftKind,
+    FieldDrift,
+    ObjectDrift,
+    ObjectRef,
+    ObjectResult,
+    State,
+    StatusState,
+    Trigger,
 )
-from deployer.model import Author, Drift, DriftKind, FieldDrift, ObjectDrift, ObjectRef, StatusState, Trigger
-from tests.examples import COMMIT, NEWER, NOON, STAGING, after, deployment
+from deployer.reverts import COOL_DOWN, Memory, attempted, fighters, outdated, settled
+from tests.examples import COMMIT, NEWER, NOON, after, deployment, environment
 
 WEB = ObjectRef("apps/v1", "Deployment", "shop", "web")
 FRESH = Memory("d1")
@@ -37,12 +40,19 @@ def looked(
     return decide(found, policy=policy, memory=memory, since=since, now=after(at))
 
 
+def reverted(*found: ObjectDrift, memory: Memory, at: float) -> Memory:
+    """A look that finds something which is put back at once, and what is remembered afterwards."""
+    decision = looked(*found, memory=memory, at=at)
+    assert decision.step is Step.REVERT
+    tried = attempted(found, decision.memory, deployment="a1")
+    ended = deployment(trigger=Trigger.DRIFT, state=State.SUCCEEDED, finished_at=after(at))
+    return settled(tried, ended, [ObjectResult(drift.ref, Action.UPDATED) for drift in found])
+
+
 def fought(*, times: int = 3) -> Memory:
     memory = Memory("d1")
     for number in range(times):
-        decision = looked(scaled(), memory=memory, at=number * PAUSE)
-        assert decision.step is Step.REVERT
-        memory = decision.memory
+        memory = reverted(scaled(), memory=memory, at=number * PAUSE)
     return memory
 
 
@@ -82,17 +92,13 @@ def test_after_three_reverts_of_one_field_it_is_only_reported_with_who_fights() 
 def test_three_reverts_of_three_fields_stop_nothing() -> None:
     memory = Memory("d1")
     for number in range(5):
-        decision = looked(scaled(f"spec.field{number}"), memory=memory, at=number * PAUSE)
-        assert decision.step is Step.REVERT
-        memory = decision.memory
+        memory = reverted(scaled(f"spec.field{number}"), memory=memory, at=number * PAUSE)
 
 
 def test_whoever_makes_something_new_each_time_is_stopped_too() -> None:
     memory = FRESH
     for number in range(MOST_TOGETHER):
-        decision = looked(scaled(f"data.key-{number}"), memory=memory, at=number * PAUSE)
-        assert decision.step is Step.REVERT
-        memory = decision.memory
+        memory = reverted(scaled(f"data.key-{number}"), memory=memory, at=number * PAUSE)
     last = looked(scaled("data.another"), memory=memory, at=MOST_TOGETHER * PAUSE)
     assert last.step is Step.STOP
     assert fighters([scaled("data.another")], last.memory) == ("keda",)
@@ -100,9 +106,8 @@ def test_whoever_makes_something_new_each_time_is_stopped_too() -> None:
 
 def test_another_field_is_still_put_back() -> None:
     stopped = looked(scaled(), memory=fought(), at=3 * PAUSE).memory
-    decision = looked(scaled(), scaled("spec.paused"), memory=stopped, at=4 * PAUSE)
-    assert decision.step is Step.REVERT
-    assert [len(times) for times in decision.memory.reverts.values()] == [3, 1]
+    memory = reverted(scaled(), scaled("spec.paused"), memory=stopped, at=4 * PAUSE)
+    assert [len(times) for times in memory.reverts.values()] == [3, 1]
 
 
 def test_reverts_of_more_than_an_hour_ago_do_not_count() -> None:
@@ -151,15 +156,42 @@ def test_the_status_has_one_state_per_step_and_no_value_of_a_secret() -> None:
         Step.NOTHING: StatusState.SUCCESS,
         Step.REPORT: StatusState.FAILURE,
         Step.REVERT: StatusState.PENDING,
+        Step.FAIL: StatusState.FAILURE,
         Step.STOP: StatusState.FAILURE,
     }
     for step, state in states.items():
         checked = Checked(DriftState.DRIFTED, COMMIT, NOON, (hidden, scaled()), step=step)
-        status = drift_words.commit_status(STAGING, COMMIT, checked, page="https://x.example/1")
-        assert (status.context, status.state) == ("drift/staging", state)
+        status = drift_words.commit_status(environment(), COMMIT, checked, page="https://x.example/1")
+        assert (status.context, status.state, status.branch) == ("drift/staging", state, "main")
         assert status.description.endswith(": Secret shop/key data.key changed (hidden), and 1 more")
 
 
 def test_the_audit_is_told_names_and_no_values() -> None:
     told = drift_words.without_values([scaled(), ObjectDrift(WEB, DriftKind.MISSING)])
     assert told == ("Deployment shop/web spec.replicas by keda at 12:02", "Deployment shop/web missing")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, False), (899, False), (900, True)])
+def test_what_is_not_known_for_three_intervals_lasts(seconds: float, expected: bool) -> None:
+    blind = Checked(DriftState.UNKNOWN, COMMIT, after(seconds), reason="away", since=NOON)
+    assert lasting(blind, interval=300) is expected
+
+
+def test_what_is_known_does_not_last_as_unknown() -> None:
+    assert not lasting(Checked(DriftState.DRIFTED, COMMIT, after(9000), since=NOON), interval=300)
+
+
+def test_what_is_not_known_is_said_with_since_when_and_is_neither_good_nor_bad() -> None:
+    blind = Checked(DriftState.UNKNOWN, COMMIT, after(900), reason="connection\nrefused", since=NOON, step=Step.BLIND)
+    status = drift_words.commit_status(environment(), COMMIT, blind, page="https://x.example/1")
+    assert (status.state, status.description) == (
+        StatusState.ERROR,
+        "unknown since 2026-11-23 12:00 UTC: connection refused",
+    )
+
+
+def test_a_state_goes_on_until_another_is_seen() -> None:
+    seen = Checked(DriftState.DRIFTED, COMMIT, after(60), since=NOON)
+    assert seen.begun(DriftState.DRIFTED, now=after(120)) == NOON
+    assert seen.begun(DriftState.UNKNOWN, now=after(120)) == after(120)
+    assert Checked().begun(DriftState.UNCHECKED, now=after(120)) == after(120)

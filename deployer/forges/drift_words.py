@@ -6,55 +6,82 @@ Pure: values in, text out, as `report`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from deployer.forges.report import cut, line
-from deployer.holding import MOST_REVERTS, Checked, DriftState, Step, fighters
-from deployer.model import CommitStatus, EnvironmentKey, ObjectDrift, ObjectRef, StatusState
+from deployer.holding import MOST_REVERTS, Checked, DriftState, Step, refusal
+from deployer.model import CommitStatus, Environment, ObjectDrift, ObjectRef, StatusState
+from deployer.reverts import fighters, marks
 
 LENGTH = 400
 """Characters of a line at most; forges cut it further."""
+TIME = "%Y-%m-%d %H:%M UTC"
 
 _STATES = {
     Step.NOTHING: StatusState.SUCCESS,
     Step.REPORT: StatusState.FAILURE,
     Step.REVERT: StatusState.PENDING,
     Step.COOL: StatusState.PENDING,
+    Step.FAIL: StatusState.FAILURE,
     Step.STOP: StatusState.FAILURE,
+    Step.BLIND: StatusState.ERROR,
 }
 
 
-def commit_status(key: EnvironmentKey, commit: str, checked: Checked, *, page: str) -> CommitStatus:
-    """What to say on the deployed commit; `page` is the URL where people read more."""
+def commit_status(environment: Environment, commit: str, checked: Checked, *, page: str) -> CommitStatus:
+    """What to say on the deployed commit; `page` is the URL where people read more.
+
+    While something cannot be put back, it is said like that and not each time that it is tried.
+    """
     return CommitStatus(
-        repository=key.repository,
+        repository=environment.key.repository,
         commit=commit,
-        context=f"drift/{key.environment}",
-        state=_STATES[checked.step],
+        context=f"drift/{environment.key.environment}",
+        state=StatusState.FAILURE if refusal(checked) else _STATES[checked.step],
         description=said(checked),
         target_url=page,
+        branch=environment.branch,
     )
 
 
-def left(key: EnvironmentKey, commit: str, *, page: str) -> CommitStatus:
-    """What to say on a commit of which the last word was that something drifted, once the environment runs another."""
-    context, words = f"drift/{key.environment}", "the environment runs another commit now"
-    return CommitStatus(key.repository, commit, context, StatusState.CANCELED, words, page)
+def left(environment: Environment, commit: str, *, page: str) -> CommitStatus:
+    """What to say on a commit on which something was said of drift, once the environment runs another."""
+    words = "the environment runs another commit now"
+    context = f"drift/{environment.key.environment}"
+    return CommitStatus(
+        environment.key.repository, commit, context, StatusState.CANCELED, words, page, environment.branch
+    )
 
 
 def said(checked: Checked) -> str:
     """One look in one line, as in `observed, not held: Deployment shop/web spec.replicas 3 → 5 by kubectl-edit …`."""
     if checked.state is DriftState.UNKNOWN:
-        return cut(f"unknown: {line(checked.reason)}", LENGTH)
+        return cut(f"{doing(checked)}: {line(checked.reason)}", LENGTH)
+    if checked.state is not DriftState.DRIFTED:
+        return doing(checked)
+    if why := refusal(checked):
+        return cut(f"{doing(checked)}: {_refused(checked)}: {_first_clause(line(why.reason))}", LENGTH)
+    return cut(f"{doing(checked)}: {differences(checked.objects)}", LENGTH)
+
+
+def doing(checked: Checked) -> str:
+    """How an environment stands to git and what is done about it, as in `observed, not held`, but not what differs."""
+    if checked.state is DriftState.UNKNOWN:
+        return f"unknown since {checked.since:{TIME}}" if checked.since else "unknown"
     if checked.state is not DriftState.DRIFTED:
         return checked.state.value.replace("_", " ")
-    return cut(f"{_doing(checked)}: {differences(checked.objects)}", LENGTH)
+    if refusal(checked):
+        return "cannot be put back"
+    if checked.step is Step.STOP:
+        return _fight(checked)
+    if checked.step is Step.COOL and checked.again is not None:
+        return f"put back again at {checked.again:%H:%M:%S}"
+    return "being put back" if checked.step is Step.REVERT else "observed, not held"
 
 
 def differences(found: Sequence[ObjectDrift]) -> str:
-    """The first difference, and how many more there are."""
-    each = told(found)
-    more = f", and {len(each) - 1} more" if len(each) > 1 else ""
-    return f"{each[0]}{more}" if each else "nothing"
+    """The first difference, and how many more there are; of what there is to know about it only the first clause."""
+    return _counted(told([replace(drift, note=_first_clause(drift.note)) for drift in found]))
 
 
 def told(found: Sequence[ObjectDrift]) -> tuple[str, ...]:
@@ -76,18 +103,32 @@ def named(ref: ObjectRef) -> str:
     return f"{ref.kind} {ref.namespace}/{ref.name}" if ref.namespace else f"{ref.kind} {ref.name}"
 
 
+def _refused(checked: Checked) -> str:
+    """What cannot be put back: without values and names, because forges show little and the reason is to be seen."""
+    refused = checked.memory.refused
+    return _counted(
+        [line(mark.replace(str(drift.ref), named(drift.ref), 1))
+         for drift in checked.objects for mark in marks([drift]) if mark in refused]
+    )  # fmt: skip
+
+
+def _first_clause(text: str) -> str:
+    return text.partition("; ")[0]
+
+
+def _counted(each: Sequence[str]) -> str:
+    more = f", and {len(each) - 1} more" if len(each) > 1 else ""
+    return f"{each[0]}{more}" if each else "nothing"
+
+
 def _told(drift: ObjectDrift) -> list[str]:
     if drift.fields:
         return [f"{named(drift.ref)} {each}" for each in drift.fields]
     about = "; ".join(filter(None, (drift.note, str(drift.author or ""))))
-    return [f"{named(drift.ref)} {drift.kind} {about}".rstrip()]
+    return [f"{named(drift.ref)} {drift.kind}{': ' if drift.note else ' '}{about}".rstrip()]
 
 
-def _doing(checked: Checked) -> str:
-    if checked.step is Step.STOP:
-        who = ", ".join(fighters(checked.objects, checked.memory))
-        by = f"{who} changes it" if who else "it changes"
-        return f"not put back any more, {by} again each time ({MOST_REVERTS} reverts within an hour)"
-    if checked.step is Step.COOL and checked.again is not None:
-        return f"put back again at {checked.again:%H:%M:%S}"
-    return "being put back" if checked.step is Step.REVERT else "observed, not held"
+def _fight(checked: Checked) -> str:
+    who = ", ".join(fighters(checked.objects, checked.memory))
+    by = f"{who} changes it" if who else "it changes"
+    return f"not put back any more, {by} again each time ({MOST_REVERTS} reverts within an hour)"

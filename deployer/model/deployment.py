@@ -83,6 +83,8 @@ class StatusState(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     CANCELED = "canceled"
+    ERROR = "error"
+    """It is not known; that is neither good nor bad."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 from redis import Redis
 
-from deployer.holding import Checked, DriftState, Memory, Step
+from deployer.holding import Checked, DriftState, Step
 from deployer.model import Author, DriftKind, EnvironmentKey, FieldDrift, ObjectDrift, ObjectRef
+from deployer.reverts import Attempt, Memory, Refusal
 from deployer.store.codec import read_time, text, write_time
 
 _DUE = "deployer:drift:due"
@@ -92,32 +93,54 @@ def _write(checked: Checked) -> dict[str, object]:
         "checked_at": _time(checked.checked_at),
         "objects": [_write_object(drift) for drift in checked.objects],
         "reason": checked.reason,
+        "state_since": _time(checked.since),
         "step": checked.step.value,
         "again": _time(checked.again),
         "since": memory.since,
         "reverts": {mark: [write_time(at) for at in times] for mark, times in memory.reverts.items()},
         "stopped": {mark: write_time(at) for mark, at in memory.stopped.items()},
         "last": _time(memory.last),
+        "refused": {mark: _write_refusal(why) for mark, why in memory.refused.items()},
+        "attempt": [memory.attempt.deployment, memory.attempt.marks] if memory.attempt else None,
     }
 
 
 def _read(found: dict[str, Any]) -> Checked:
-    memory = Memory(
-        since=found["since"],
-        reverts={mark: tuple(map(read_time, times)) for mark, times in found["reverts"].items()},
-        stopped={mark: read_time(at) for mark, at in found["stopped"].items()},
-        last=_at(found["last"]),
-    )
     return Checked(
         state=DriftState(found["state"]),
         commit=found["commit"],
         checked_at=_at(found["checked_at"]),
         objects=tuple(map(_read_object, found["objects"])),
         reason=found["reason"],
+        since=_at(found["state_since"]),
         step=Step(found["step"]),
         again=_at(found["again"]),
-        memory=memory,
+        memory=_read_memory(found),
     )
+
+
+def _read_memory(found: dict[str, Any]) -> Memory:
+    return Memory(
+        since=found["since"],
+        reverts={mark: tuple(map(read_time, times)) for mark, times in found["reverts"].items()},
+        stopped={mark: read_time(at) for mark, at in found["stopped"].items()},
+        last=_at(found["last"]),
+        refused={mark: _read_refusal(why) for mark, why in found["refused"].items()},
+        attempt=_read_attempt(*found["attempt"]) if found["attempt"] else None,
+    )
+
+
+def _read_attempt(deployment: str, marks: dict[str, list[str]]) -> Attempt:
+    return Attempt(deployment, {name: tuple(asked) for name, asked in marks.items()})
+
+
+def _write_refusal(why: Refusal) -> list[str | int]:
+    return [why.reason, why.deployment, why.times, write_time(why.last)]
+
+
+def _read_refusal(found: list[Any]) -> Refusal:
+    reason, deployment, times, last = found
+    return Refusal(reason, deployment, times, read_time(last))
 
 
 def _write_object(drift: ObjectDrift) -> dict[str, object]:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from redis import Redis
 
-from deployer.cluster.connection import connect
+from deployer.cluster.connection import Connection, connect
 from deployer.model import JSON
 from deployer.settings import ClusterSettings, FileSecret
 from tests.forges.recording import RecordingForge
@@ -43,3 +43,10 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     form = serialization.PrivateFormat.PKCS8
     path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
     return path
+
+
+@pytest.fixture
+def cluster(world: World) -> Iterator[Connection]:
+    """Somebody else's way into the cluster of the world."""
+    with connect(world.given.settings.clusters["test"]) as connection:
+        yield connection

@@ -18,11 +18,16 @@ from tests.examples import PRODUCTION, STAGING
 from tests.jobs.world import World
 
 
-def settled(world: World, *, clusters: dict[str, Path] | None = None, **policy: Any) -> World:
-    """The same world with another policy, and perhaps more clusters, each with one more environment."""
+def settled(
+    world: World, *, clusters: dict[str, Path] | None = None, cluster: Path | None = None, **policy: Any
+) -> World:
+    """The same world with another policy, perhaps with its cluster somewhere else, and perhaps with more clusters, each
+    with one more environment."""
     path = world.given.data.parent / "deployer.yaml"
     content: dict[str, Any] = yaml.safe_load(path.read_text())
     environments = content["repositories"][0]["environments"]
+    if cluster is not None:
+        content["clusters"]["test"] = {"kubeconfig": {"file": str(cluster)}}
     for name, kubeconfig in (clusters or {}).items():
         content["clusters"][name] = {"kubeconfig": {"file": str(kubeconfig)}}
         environments[name] = {**environments["staging"], "cluster": name}
@@ -50,13 +55,28 @@ def look(world: World, key: EnvironmentKey = STAGING) -> Checked:
     return world.given.store.drift.get(key)
 
 
+def elsewhere(folder: Path, kubeconfig: Path, port: int) -> Path:
+    """The kubeconfig of a cluster that would be at another port of this machine."""
+    content = yaml.safe_load(kubeconfig.read_text())
+    for each in content["clusters"]:
+        each["cluster"]["server"] = f"https://127.0.0.1:{port}"
+    path = folder / f"kubeconfig-{port}"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
 def path(world: World, name: str = "configmaps/greeting") -> str:
     return f"/api/v1/namespaces/{world.given.settings.environment(STAGING).namespace}/{name}"
 
 
 def edit(world: World, cluster: Connection, text: str, *, by: str = "kubectl-edit") -> None:
     """Somebody changes the text of staging's ConfigMap."""
-    patch: dict[str, JSON] = {"data": {"text": text}}
+    change(world, cluster, {"data": {"text": text}}, by=by)
+
+
+def change(world: World, cluster: Connection, patch: dict[str, JSON], *, by: str = "kubectl-edit") -> None:
+    """Somebody changes something else of it, a second later."""
+    world.clock.move(1)
     asked, kind = {"fieldManager": by}, "application/merge-patch+json"
     answer = cluster.request("PATCH", path(world), query=asked, body=patch, content_type=kind)
     assert answer.status == 200, answer.body

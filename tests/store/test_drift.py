@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deployer.holding import Checked, DriftState, Memory, Step
+from deployer.holding import Checked, DriftState, Step
 from deployer.model import Author, DriftKind, FieldDrift, ObjectDrift, ObjectRef
+from deployer.reverts import Attempt, Memory, Refusal
 from deployer.store import Store
 from tests.examples import COMMIT, NOON, PRODUCTION, STAGING, after
 
@@ -16,9 +17,16 @@ SEEN = (
 
 
 def test_a_look_is_remembered_as_it_was(store: Store) -> None:
-    memory = Memory("d1", {"a": (NOON, after(60))}, {"b": after(70)}, after(60))
+    memory = Memory(
+        since="d1",
+        reverts={"a": (NOON, after(60))},
+        refused={"c": Refusal("forbidden", "a1", 3, after(50))},
+        stopped={"b": after(70)},
+        last=after(60),
+        attempt=Attempt("a2", {"ConfigMap shop/a": ("a", "c")}),
+    )
     checked = Checked(
-        DriftState.DRIFTED, COMMIT, after(80), SEEN, "why", step=Step.COOL, again=after(120), memory=memory
+        DriftState.DRIFTED, COMMIT, after(80), SEEN, "why", NOON, step=Step.COOL, again=after(120), memory=memory
     )
     store.drift.keep(STAGING, checked)
     assert store.drift.get(STAGING) == checked

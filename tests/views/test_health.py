@@ -64,6 +64,7 @@ def test_every_family_is_there_before_anything_happened(client: FlaskClient) -> 
         "deployer_drift_known": "gauge",
         "deployer_drift_checked_timestamp_seconds": "gauge",
         "deployer_drift_stopped": "gauge",
+        "deployer_drift_refused": "gauge",
     }
     assert all(family.documentation for family in families.values())
     waiting = families["deployer_queue_jobs"]

@@ -20,6 +20,7 @@ _STATES: Final[Mapping[StatusState, str]] = {
     StatusState.FAILURE: "failure",
     # GitHub knows no status for what was given up; this commit is not what runs, so it is no success.
     StatusState.CANCELED: "failure",
+    StatusState.ERROR: "error",
 }
 
 _BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")

@@ -25,6 +25,7 @@ _STATES: Final[Mapping[StatusState, str]] = {
     StatusState.SUCCESS: "success",
     StatusState.FAILURE: "failed",
     StatusState.CANCELED: "canceled",
+    StatusState.ERROR: "canceled",  # the one that is over and fails no pipeline
 }
 
 _TRANSITION = re.compile(r"cannot transition status via :\w+ from :(\w+)", re.IGNORECASE)
