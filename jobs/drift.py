@@ -55,14 +55,15 @@ def check_due(given: Resources) -> None:
     held = _held(given)
     ends = time.monotonic() + ROUND_SECONDS
 
+    def over() -> bool:
+        return time.monotonic() > ends or given.store.leases.stopping
+
     def due() -> list[Environment]:
-        if time.monotonic() > ends or given.store.leases.stopping:
-            return []
-        return [held[key] for key in given.store.drift.due(at=given.clock()) if key in held]
+        return [] if over() else [held[key] for key in given.store.drift.due(at=given.clock()) if key in held]
 
     def claim(environment: Environment) -> bool:
-        now = given.clock()
-        return given.store.drift.claim(environment.key, at=now, until=now + CLAIM)
+        now = given.clock()  # what is not taken any more stays due: the clock has somebody look at it
+        return not over() and given.store.drift.claim(environment.key, at=now, until=now + CLAIM)
 
     _Round(given, due, claim).run()
 

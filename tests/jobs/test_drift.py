@@ -12,7 +12,7 @@ import pytest
 from deployer.cluster.connection import Connection
 from deployer.holding import DriftState, Step
 from jobs import drift
-from jobs.hold import BUSY
+from jobs.hold import BUSY, Hold
 from jobs.queue import CHECKS
 from tests.control_plane import free_port
 from tests.examples import PRODUCTION, STAGING
@@ -103,6 +103,24 @@ def test_what_is_being_deployed_is_looked_at_later(world: World, cluster: Connec
     here.clock.move(BUSY.total_seconds())
     assert STAGING in here.given.store.drift.due(at=here.clock())
     assert not audited(here, "drifted")
+
+
+def test_whoever_is_told_to_stop_looks_at_no_further_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = deployed(world)
+    leases = here.given.store.leases
+    for key in (STAGING, PRODUCTION):
+        here.given.store.drift.look_at(key, due=here.clock())
+    looked = []
+
+    def told_meanwhile(hold: Hold) -> None:
+        looked.append(hold.environment.key)
+        leases.stopping = True
+
+    monkeypatch.setattr(Hold, "look", told_meanwhile)
+    drift.check_due(here.given)
+    assert len(looked) == 1
+    (left,) = {STAGING, PRODUCTION} - set(looked)
+    assert here.given.store.drift.due(at=here.clock()) == (left,), "for the next worker"
 
 
 # Clusters that are away
