@@ -98,8 +98,11 @@ def drift_json(looks: Iterable[tuple[Environment, EnvironmentState, Checked]]) -
 def _drift_lines(rows: Iterable[StatusRow]) -> Iterator[str]:
     for environment, state, _, last in rows:
         checked = last.of(state.deployed)
-        if checked.state in (DriftState.DRIFTED, DriftState.UNKNOWN):
+        if checked.state is DriftState.UNKNOWN:
             yield f"{environment.key} drift: {drift_words.said(checked)}"
+        if checked.state is DriftState.DRIFTED:
+            since = f" since {checked.since:{drift_words.TIME}}" if checked.since else ""
+            yield f"{environment.key} drift{since}: {drift_words.said(checked)}"
 
 
 def _left_lines(left: LeftBehind) -> Iterator[str]:

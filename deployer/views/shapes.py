@@ -57,9 +57,8 @@ def result(found: ObjectResult) -> dict[str, JSON]:
     }
 
 
-def drift(state: EnvironmentState, last: Checked) -> dict[str, JSON]:
-    """In what an environment differs from what it runs, by the last look at it."""
-    checked = last.of(state.deployed)
+def drift(checked: Checked) -> dict[str, JSON]:
+    """In what an environment differs from what it runs, by the last look at that."""
     return {
         "state": checked.state.value,
         "objects": [drifted(each) for each in checked.objects],
@@ -91,8 +90,9 @@ def _author(found: Author | None) -> dict[str, JSON]:
     return {"manager": found.manager if found else None, "at": time(found.at) if found else None}
 
 
-def environment(found: Environment, state: EnvironmentState, checked: Checked) -> dict[str, JSON]:
+def environment(found: Environment, state: EnvironmentState, last: Checked) -> dict[str, JSON]:
     """An environment, what it runs, and in what the cluster differs from that."""
+    checked = last.of(state.deployed)
     return {
         "forge": found.key.forge,
         "repository": found.key.repository,
@@ -103,7 +103,8 @@ def environment(found: Environment, state: EnvironmentState, checked: Checked) -
         "desired": state.desired,
         "deployed": state.deployed,
         "deployment": state.deployment,
-        "drift": drift(state, checked),
+        "drift": drift(checked),
         "drift_policy": found.drift.value,
-        "drift_summary": drift_words.said(checked.of(state.deployed)),
+        "drift_since": time(checked.since),
+        "drift_summary": drift_words.said(checked),
     }
