@@ -14,10 +14,14 @@ from flask.testing import FlaskClient
 from redis import Redis
 
 from deployer.app import create_app
+from deployer.holding import Checked, DriftState
 from deployer.model import (
     Action,
     Deployment,
+    DriftKind,
     EnvironmentKey,
+    FieldDrift,
+    ObjectDrift,
     ObjectRef,
     ObjectResult,
     Stage,
@@ -205,6 +209,29 @@ def test_one_deployment_is_shown_with_its_stages_objects_and_log(client: FlaskCl
     ]
     (line,) = shown["log"]
     assert line.endswith("fetch: done")
+
+
+HIDDEN = FieldDrift("data.key", hidden=True)
+SEEN = ObjectDrift(ObjectRef("v1", "Secret", "shop", "key"), DriftKind.CHANGED, (HIDDEN,))
+
+
+@pytest.mark.parametrize("state", list(DriftState))
+def test_every_state_of_drift_is_shown_by_its_name(client: FlaskClient, store: Store, state: DriftState) -> None:
+    ran = queue(store, "a1", STAGING, seconds=0)
+    store.deployments.finish(ran, State.SUCCEEDED, "done", at=after(1))
+    found = (SEEN,) if state is DriftState.DRIFTED else ()
+    commit = NEWER if state is DriftState.UNCHECKED else COMMIT
+    seen = DriftState.DRIFTED if state is DriftState.UNCHECKED else state
+    store.drift.keep(STAGING, Checked(seen, commit, after(90), found, "why", after(30)))
+    shown = get(client, "/environments")["environments"][0]
+    assert set(shown["drift"]) == {"state", "objects", "checked_at"}
+    assert shown["drift"]["state"] == state.value
+    looked = state is not DriftState.UNCHECKED
+    assert shown["drift"]["checked_at"] == ("2026-11-23T12:01:30.000Z" if looked else None)
+    assert shown["drift_since"] == ("2026-11-23T12:00:30.000Z" if looked else None)
+    fields = [field for each in shown["drift"]["objects"] for field in each["fields"]]
+    wanted = {"path": "data.key", "git": None, "live": None, "hidden": True, "manager": None, "at": None}
+    assert fields == ([wanted] if found else [])
 
 
 @pytest.mark.parametrize("state", list(State))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,9 +10,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
+from deployer.holding import Checked, DriftState, Step
+from deployer.model import DriftKind, FieldDrift, ObjectDrift, ObjectRef, State
+from deployer.reverts import Memory, Refusal
 from deployer.store import Store
 from jobs.queue import Queues
 from tests.control_plane import free_port
+from tests.examples import COMMIT, NOON, STAGING, after, deployment
 from tests.views.test_webhooks import client_for, send
 
 
@@ -118,3 +123,45 @@ def test_what_waits_in_each_queue_is_shown(client: FlaskClient, redis: Redis) ->
     queues.report()
     waiting = metrics(client)["deployer_queue_jobs"]
     assert [value(waiting, queue=name) for name in ("merges", "deployments", "reports")] == [1, 2, 1]
+
+
+WEB = ObjectRef("apps/v1", "Deployment", "shop", "web")
+CHANGED = ObjectDrift(WEB, DriftKind.CHANGED, (FieldDrift("spec.replicas", "3", "5"),))
+REFUSED = Memory(refused={"Deployment.apps shop/web spec.replicas": Refusal("forbidden", "a1", 1, NOON)})
+
+
+@pytest.mark.parametrize(
+    ("looked", "expected"),
+    [
+        ({"state": DriftState.IN_SYNC}, (0, 1, 0, 0)),
+        ({"state": DriftState.DRIFTED, "objects": (CHANGED, CHANGED), "step": Step.REPORT}, (2, 1, 0, 0)),
+        ({"state": DriftState.DRIFTED, "objects": (CHANGED,), "step": Step.STOP}, (1, 1, 1, 0)),
+        ({"state": DriftState.DRIFTED, "objects": (CHANGED,), "step": Step.FAIL, "memory": REFUSED}, (1, 1, 0, 1)),
+        ({"state": DriftState.UNKNOWN, "step": Step.BLIND}, (None, 0, 0, 0)),
+    ],
+    ids=["in sync", "drifted", "fought for", "refused", "unknown"],
+)
+def test_drift_is_measured(
+    client: FlaskClient, store: Store, looked: dict[str, Any], expected: tuple[float | None, ...]
+) -> None:
+    begun = store.deployments.queue(deployment("a1"))
+    store.deployments.finish(begun, State.SUCCEEDED, "done", at=after(1))
+    store.drift.keep(STAGING, Checked(commit=COMMIT, checked_at=after(90), **looked))
+    families, labels = metrics(client), {"repository": "acme/shop", "environment": "staging"}
+    values = [drift_value(families, name, labels) for name in ("objects", "known", "stopped", "refused")]
+    assert tuple(values) == expected
+    assert drift_value(families, "checked_timestamp_seconds", labels) == after(90).timestamp()
+
+
+def test_of_what_runs_since_the_last_look_nothing_is_measured(client: FlaskClient, store: Store) -> None:
+    store.drift.keep(STAGING, Checked(DriftState.DRIFTED, COMMIT, after(90), (CHANGED,)))
+    families, labels = metrics(client), {"repository": "acme/shop", "environment": "staging"}
+    assert drift_value(families, "objects", labels) is None
+    assert drift_value(families, "known", labels) == 0
+    assert drift_value(families, "checked_timestamp_seconds", labels) is None
+
+
+def drift_value(families: Mapping[str, Metric], name: str, labels: Mapping[str, str]) -> float | None:
+    found = [sample.value for sample in families[f"deployer_drift_{name}"].samples if sample.labels == labels]
+    assert len(found) < 2
+    return found[0] if found else None

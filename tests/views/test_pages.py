@@ -3,14 +3,30 @@ from __future__ import annotations
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from deployer.model import Action, Deployment, ObjectRef, ObjectResult, PullRequestKey, Stage, StageRecord, State
+from deployer.holding import Checked, DriftState, Step
+from deployer.model import (
+    Action,
+    Author,
+    Deployment,
+    DriftKind,
+    FieldDrift,
+    ObjectDrift,
+    ObjectRef,
+    ObjectResult,
+    PullRequestKey,
+    Stage,
+    StageRecord,
+    State,
+)
+from deployer.reverts import Memory, Refusal
 from deployer.store import Store
-from tests.examples import NOON, after, deployment
+from tests.examples import COMMIT, NEWER, NOON, STAGING, after, deployment
 from tests.views.test_webhooks import client_for
 
 HOSTILE = """<script>alert(1)</script>"><img src=x onerror='alert(2)'>{{ 7 * 7 }}&amp;"""
@@ -18,12 +34,13 @@ PAGE = "/deployments/a1"
 
 
 class Page(HTMLParser):
-    """A page as a browser reads it: its elements with their attributes, and its text."""
+    """A page as a browser reads it: its elements with their attributes, its text, and that in words, kept apart."""
 
     def __init__(self, written: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.words = ""
         self.feed(written)
         self.close()
 
@@ -32,6 +49,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        self.words += f" {' '.join(data.split())}"
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
@@ -51,6 +69,19 @@ def show(client: FlaskClient) -> Page:
     assert answer.status_code == 200
     assert answer.content_type == "text/html; charset=utf-8"
     return Page(answer.text)
+
+
+def run(store: Store, *, commit: str = COMMIT) -> None:
+    """The environment runs what the deployment on the page brought."""
+    begun = store.deployments.queue(deployment("a1", commit=commit))
+    store.environments.begin(begun)
+    store.deployments.finish(begun, State.SUCCEEDED, "done", at=after(1))
+
+
+def see(store: Store, *found: ObjectDrift, commit: str = COMMIT, **more: Any) -> None:
+    state = DriftState.DRIFTED if found else DriftState.IN_SYNC
+    looked = {"state": state, "commit": commit, "checked_at": after(90), "objects": found, "since": after(30), **more}
+    store.drift.keep(STAGING, Checked(**looked))
 
 
 def fill(store: Store, begun: Deployment, words: str) -> None:
@@ -87,6 +118,18 @@ def test_it_shows_what_happened(client: FlaskClient, store: Store) -> None:
         "render: deploy/overlays/staging",
     ):
         assert shown in text, shown
+
+
+def test_what_strangers_wrote_into_the_cluster_is_text_and_nothing_else(client: FlaskClient, store: Store) -> None:
+    pages = []
+    for words in ("plain", HOSTILE):
+        run(store)
+        changed = FieldDrift(words, words, words, Author(words, NOON))
+        see(store, ObjectDrift(ObjectRef("v1", words, words, words), DriftKind.CHANGED, (changed,), words))
+        pages.append(show(client))
+        store.deployments._redis.flushall()
+    assert pages[0].elements == pages[1].elements
+    assert pages[1].text.count(HOSTILE) == 8
 
 
 def test_a_strangers_words_are_text_and_nothing_else(client: FlaskClient, store: Store) -> None:
@@ -207,3 +250,72 @@ def test_a_preview_is_nobodys_to_change(client: FlaskClient, store: Store) -> No
     store.previews.write_page(page_id, "acme/shop #12", "text")
     assert client.post(f"/previews/{page_id}").status_code == 405
     assert client.delete(f"/previews/{page_id}").status_code == 405
+
+
+# Drift
+
+
+WEB = ObjectRef("apps/v1", "Deployment", "shop", "web")
+SCALED = FieldDrift("spec.replicas", "3", "5", Author("kubectl-edit", after(20)))
+
+
+def test_what_differs_is_shown_with_since_when_and_by_whom(client: FlaskClient, store: Store) -> None:
+    run(store)
+    extra = ObjectDrift(ObjectRef("v1", "ConfigMap", "shop", "more"), DriftKind.EXTRA, author=Author("helm", None))
+    gone = ObjectDrift(ObjectRef("v1", "Service", "shop", "web"), DriftKind.MISSING, note="it is being deleted")
+    see(store, ObjectDrift(WEB, DriftKind.CHANGED, (SCALED,)), extra, gone, step=Step.REPORT)
+    text = " ".join(show(client).words.split())
+    for shown in (
+        "Drift drifted",
+        "What is done observed, not held",
+        "Since 2026-11-23 12:00:30 UTC",
+        "Looked at 2026-11-23 12:01:30 UTC",
+        "Deployment.apps shop/web spec.replicas 3 → 5 by kubectl-edit at 2026-11-23 12:00:20 UTC",
+        "ConfigMap shop/more extra by helm",
+        "Service shop/web missing; it is being deleted",
+    ):
+        assert shown in text, shown
+
+
+def test_of_a_secret_only_that_it_differs_is_shown(client: FlaskClient, store: Store) -> None:
+    run(store)
+    hidden = FieldDrift("data.key", HOSTILE, HOSTILE, hidden=True)
+    see(store, ObjectDrift(ObjectRef("v1", "Secret", "shop", "key"), DriftKind.CHANGED, (hidden,)), step=Step.REPORT)
+    text = show(client).text
+    assert "data.key changed (hidden)" in text
+    assert HOSTILE not in text
+
+
+def test_what_cannot_be_put_back_is_shown_with_all_of_the_reason(client: FlaskClient, store: Store) -> None:
+    run(store)
+    refused = {"Deployment.apps shop/web spec.replicas": Refusal("forbidden; grant it", "a0", 2, after(60))}
+    memory = Memory("a1", refused=refused)
+    see(store, ObjectDrift(WEB, DriftKind.CHANGED, (SCALED,)), step=Step.FAIL, memory=memory)
+    text = " ".join(show(client).words.split())
+    assert "What is done cannot be put back" in text
+    assert "Reason forbidden; grant it" in text
+
+
+def test_what_is_not_known_is_shown_with_the_reason(client: FlaskClient, store: Store) -> None:
+    run(store)
+    see(store, state=DriftState.UNKNOWN, reason="connection refused")
+    text = " ".join(show(client).words.split())
+    assert "Drift unknown Reason connection refused Since 2026-11-23 12:00:30 UTC" in text
+
+
+def test_what_is_in_sync_is_shown_as_that(client: FlaskClient, store: Store) -> None:
+    run(store)
+    see(store)
+    assert "Drift in sync Since 2026-11-23 12:00:30 UTC Looked at" in " ".join(show(client).words.split())
+
+
+@pytest.mark.parametrize("looked_at", [None, NEWER])
+def test_of_what_does_not_run_or_was_not_looked_at_no_drift_is_shown(
+    client: FlaskClient, store: Store, looked_at: str | None
+) -> None:
+    run(store)
+    if looked_at:
+        run(store, commit=looked_at)
+        store.deployments.queue(deployment("a1"))
+        see(store, ObjectDrift(WEB, DriftKind.CHANGED, (SCALED,)), commit=looked_at)
+    assert "Drift" not in show(client).text
