@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from deployer.cluster.equality import same
 from deployer.cluster.record import Fields, key_names, key_of, key_of_element, places
 from deployer.model import JSON
 
@@ -40,6 +41,8 @@ class Spot:
     """What is left alone; empty: all of it."""
     keys: tuple[str, ...] = ()
     """What names it among its list's items."""
+    inside: bool = False
+    """It is a part of something that is on record as one: left out of that, it would be gone."""
 
     @property
     def is_one(self) -> bool:
@@ -79,7 +82,8 @@ class Spot:
         ours, known = self.ours, self.known
         if not self.is_one:
             ours, known = _below(ours, element), _below(known, element)
-        return Spot(wanted, live, ours, known, _below(self.theirs, element) if self.theirs else self.theirs, keys)
+        theirs = _below(self.theirs, element) if self.theirs else self.theirs
+        return Spot(wanted, live, ours, known, theirs, keys, self.inside or self.known == {})
 
 
 def kept(spot: Spot, path: tuple[str, ...], *, any_step: str) -> JSON:
@@ -109,15 +113,23 @@ def _kept(spot: Spot, path: tuple[str, ...], any_step: str) -> _Value:
     }
     there = {name: value for name, value in taken.items() if not isinstance(value, _Absent)}
     if isinstance(spot.wanted, list) or isinstance(spot.live, list):
-        return list(there.values()) or _ABSENT
-    return _keyed(spot, there)
+        return _unless_theirs(spot, list(there.values()) or _ABSENT)
+    return _unless_theirs(spot, _keyed(spot, there))
+
+
+def _unless_theirs(spot: Spot, value: _Value) -> _Value:
+    """A value that is on record as one; nothing, if it is somebody else's and as it is to be."""
+    others = spot.known == {} and spot.ours is None and not spot.inside
+    if others and not isinstance(value, _Absent) and not isinstance(spot.live, _Absent) and same(value, spot.live):
+        return _ABSENT
+    return value
 
 
 def _whole(spot: Spot) -> _Value:
     """What to apply of what has one owner. Where git names an empty map, what is in it is not git's anyway."""
     if spot.wanted == {} and isinstance(spot.live, dict):
         return spot.wanted
-    return spot.live if spot.ours is not None else _ABSENT
+    return spot.live if spot.ours is not None or spot.inside else _ABSENT
 
 
 def _keyed(spot: Spot, there: dict[str, JSON]) -> _Value:

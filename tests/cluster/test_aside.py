@@ -220,6 +220,37 @@ def test_an_item_is_found_by_its_key_wherever_it_is(connection: Connection, name
     assert drifted(connection, [subject], namespace=namespace, ignore=(rule,)) == ()
 
 
+def with_args(*args: str) -> Manifest:
+    made = deployment("web")
+    spec: Any = made.content["spec"]
+    spec["template"]["spec"]["containers"][0]["args"] = list(args)
+    return made
+
+
+def change_arg(others: Hands, place: int, value: str) -> None:
+    at = f"/spec/template/spec/containers/0/args/{place}"
+    others.edit(with_args(), {"op": "replace", "path": at, "value": value})
+
+
+@pytest.mark.parametrize("pointer", ["/spec/template/spec/containers/0/args/1", "/spec/template/spec/*/0/*/1"])
+def test_an_item_of_a_list_without_keys_is_counted(
+    connection: Connection, namespace: str, others: Hands, pointer: str
+) -> None:
+    rule, subject = DriftRule(path=pointer), with_args("--quiet", "--port=80", "--safe")
+    bring(connection, [subject], namespace=namespace, ignore=(rule,))
+    change_arg(others, 1, "--port=81")
+    assert drifted(connection, [subject], namespace=namespace, ignore=(rule,)) == ()
+    change_arg(others, 2, "--fast")
+
+    (found,) = drifted(connection, [subject], namespace=namespace, ignore=(rule,))
+    assert [field.path for field in found.fields] == ['spec.template.spec.containers[name="main"].args[2]']
+    (result,) = bring(connection, [subject], namespace=namespace, ignore=(rule,))
+
+    assert result.action is Action.UPDATED
+    containers = others.live(subject)["spec"]["template"]["spec"]["containers"]
+    assert containers[0]["args"] == ["--quiet", "--port=81", "--safe"]
+
+
 def test_a_value_of_a_secret(connection: Connection, namespace: str, others: Hands) -> None:
     ours, theirs = (base64.b64encode(secrets.token_bytes(9)).decode() for _ in range(2))
     subject = secret("keys", a=ours, b=ours)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployer.cluster.connection import Connection
-from deployer.model import Action
+from deployer.model import Action, DriftRule
 from tests.cluster.bring import bring, drifted
 from tests.cluster.objects import definition, manifest, thing
 from tests.cluster.test_compare_custom import SPEC
@@ -86,3 +86,29 @@ def test_what_is_changed_in_another_version_is_told_and_put_back(
     bring(connection, gadget.wanted, namespace=namespace, hold=True)
     assert [route["host"] for route in gadget.live()["spec"]["routes"]] == ["b", "a"]
     assert drifted(connection, gadget.wanted, namespace=namespace) == ()
+
+
+@pytest.mark.parametrize(
+    ("pointer", "ignored"),
+    [
+        ("/spec/options/a~1b~0c", True),
+        ("/spec/options/a~1b~0c/0", False),
+        ("/spec/options/a~01b~0c", False),
+        ("/spec/options/a~1b~00c", False),
+        ("/spec/options/*", True),
+    ],
+)
+def test_signs_that_a_pointer_escapes_are_part_of_a_key(
+    connection: Connection, namespace: str, gadget: Gadget, *, pointer: str, ignored: bool
+) -> None:
+    spec = {**dict(gadget.wanted[1].content["spec"]), "options": {"x": "y", "a/b~c": "git"}}  # type: ignore[arg-type]
+    wanted = (gadget.definition, thing(f"{gadget.group}/v1", "Gadget", "subject", spec=spec))
+    rule = DriftRule(kind=f"Gadget.{gadget.group}", path=pointer)
+    bring(connection, wanted, namespace=namespace, ignore=(rule,))
+    gadget.write({"spec": {"options": {"a/b~c": "theirs"}}}, version="v1", by="kubectl-edit")
+
+    found = drifted(connection, wanted, namespace=namespace, ignore=(rule,))
+    bring(connection, wanted, namespace=namespace, ignore=(rule,))
+
+    assert len(found) == (0 if ignored else 1)
+    assert gadget.live()["spec"]["options"]["a/b~c"] == ("theirs" if ignored else "git")

@@ -42,6 +42,24 @@ def test_what_we_are_on_record_for_is_as_it_is_live_and_the_rest_is_left_out(
     assert left(("x",), wanted, live, ours, others=everything) == applied
 
 
+@pytest.mark.parametrize(
+    ("wanted", "live", "applied"),
+    [
+        ([1, 2, 3], [1, 9, 3], None),
+        ([1, 2, 3], [1, 9, 4], {"x": [1, 9, 3]}),
+        ([1, 2], [1], None),
+        ({"1": 1, "a": 1}, {"1": 9, "a": 1}, None),
+        ({"1": 1, "a": 1}, {"1": 9, "a": 2}, {"x": {"1": 9, "a": 1}}),
+        ({"1": {"b": 1}, "a": 1}, {"1": {"b": 9}, "a": 2}, {"x": {"1": {"b": 9}, "a": 1}}),
+    ],
+    ids=["only it differs", "something else differs", "it is gone", "map", "something else of a map", "in a map in it"],
+)
+def test_a_part_of_what_somebody_else_has_as_one_is_as_it_is_live_and_all_of_it_is_left_out_if_it_may(
+    wanted: Any, live: Any, applied: Any
+) -> None:
+    assert left(("x", "1"), {"x": wanted}, {"x": live}, {}, others={"f:x": {}}) == applied
+
+
 def test_an_item_keeps_what_names_it_and_what_is_ours() -> None:
     wanted = {"x": [{"name": "b", "v": 1}, {"name": "a", "v": 1, "w": 1}]}
     live = {"x": [{"name": "a", "v": 2, "w": 2}, {"name": "b", "v": 1}]}
