@@ -21,17 +21,7 @@ from deployer.cluster.link import THREADS
 from deployer.forges import drift_words as words
 from deployer.holding import Checked, DriftState, Step, decide, lasting, refusal
 from deployer.intake import Intake, Request
-from deployer.model import (
-    Deployment,
-    Drift,
-    Environment,
-    Failure,
-    Manifests,
-    ObjectDrift,
-    Stage,
-    Temporary,
-    Trigger,
-)
+from deployer.model import Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
 from deployer.retries import Budget
 from deployer.reverts import Memory, attempted, settled
 from deployer.settings import SettingsError
@@ -78,8 +68,10 @@ class Hold:
                 self._look()
 
     def unknown(self, reason: str) -> None:
-        """Write down that nothing could be found out. That is no drift, and nothing follows from it but a word on the
-        commit, if it lasts: whatever was said there may be wrong by now."""
+        """Write down that nothing could be found out, which is no drift.
+
+        Nothing follows from it but a word on the commit, if it lasts: whatever was said there may be wrong by now.
+        """
         state = self._state()
         if state.deployed is None:
             return
@@ -168,10 +160,11 @@ class Hold:
         )  # fmt: skip
         self._keep(last, checked)  # before it is put back: the cool-down is to be known, whoever is killed
         self._note(before, checked)
-        about = self._about(checked, deployed) or state.chosen
+        reverting = self._revert(checked, deployed) if checked.step is Step.REVERT else None
         self._come_back(now, latest=decision.again)
         if policy is not Drift.IGNORE:
-            self._tell(checked, about=about)
+            why = refusal(checked)
+            self._tell(checked, about=why.deployment if why else reverting or state.chosen)
 
     def _keep(self, last: Checked, checked: Checked) -> None:
         """Write down a look; the commit of the last one is seen to if it does not run any more."""
@@ -190,14 +183,8 @@ class Hold:
             self.given.store.counters.add("drift_reverts", repository=key.repository, environment=key.environment)
         return after
 
-    def _about(self, checked: Checked, deployed: str) -> str | None:
-        """The deployment that tells more than the one that brought the commit: what puts back, or could not."""
-        reverting = self._revert(checked, deployed) if checked.step is Step.REVERT else None
-        why = refusal(checked)
-        return why.deployment if why else reverting.id if reverting else None
-
-    def _revert(self, checked: Checked, deployed: str) -> Deployment:
-        """Queue a deployment that puts back what drifted; gives it, or the one of that commit that is on its way."""
+    def _revert(self, checked: Checked, deployed: str) -> str:
+        """Queue a deployment that puts back what drifted; its id, or that of the one of the commit that it joins."""
         note = f"puts back what drifted: {'; '.join(words.without_values(checked.objects)[:MOST_AUDITED])}"
         request = Request(self.environment.key, deployed, Trigger.DRIFT, note=note)
         deployment = Intake(self.given.store, self.given.queues, self.given.clock).accept(request)
@@ -205,7 +192,7 @@ class Hold:
         if deployment.trigger is Trigger.DRIFT:
             memory = attempted(checked.objects, checked.memory, deployment=deployment.id)
             self.given.store.drift.keep(self.environment.key, replace(checked, memory=memory))
-        return deployment
+        return deployment.id
 
     def _tell(self, checked: Checked, *, about: str | None) -> bool:
         return DriftReport(self.given, self.environment).tell(checked, checked.commit or "", about=about)

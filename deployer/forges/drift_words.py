@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deployer.forges.report import cut, line
-from deployer.holding import MOST_REVERTS, Checked, DriftState, Step, refusal
+from deployer.holding import Checked, DriftState, Step, refusal
 from deployer.model import CommitStatus, Environment, ObjectDrift, ObjectRef, StatusState
 from deployer.reverts import fighters, marks
 
@@ -131,4 +131,4 @@ def _told(drift: ObjectDrift) -> list[str]:
 def _fight(checked: Checked) -> str:
     who = ", ".join(fighters(checked.objects, checked.memory))
     by = f"{who} changes it" if who else "it changes"
-    return f"not put back any more, {by} again each time ({MOST_REVERTS} reverts within an hour)"
+    return f"not put back any more, {by} again each time"

@@ -14,7 +14,7 @@ from deployer.holding import Checked
 from deployer.model import JSON, Deployment, EnvironmentKey, State
 from deployer.settings import load
 from jobs import drift
-from tests.examples import PRODUCTION, STAGING
+from tests.examples import STAGING
 from tests.jobs.world import World
 
 
@@ -39,15 +39,19 @@ def settled(
 
 
 def deployed(world: World, **policy: Any) -> World:
-    """The same world with a policy, in which both environments run the first commit and were looked at."""
+    """The same world with a policy, in which staging runs the first commit and was looked at."""
     changed = settled(world, **policy)
     changed.plan(changed.first)
-    for key in (STAGING, PRODUCTION):
-        changed.deploy(key)
-        assert changed.latest(key, changed.first).state is State.SUCCEEDED
+    bring(changed, STAGING)
     changed.report(STAGING, changed.first)
     look(changed)
     return changed
+
+
+def bring(world: World, key: EnvironmentKey) -> None:
+    """Deploy what is planned for an environment."""
+    world.deploy(key)
+    assert world.given.store.deployments.newest(key, most=1)[0].state is State.SUCCEEDED
 
 
 def look(world: World, key: EnvironmentKey = STAGING) -> Checked:

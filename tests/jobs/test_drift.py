@@ -17,7 +17,7 @@ from jobs.queue import CHECKS
 from tests.control_plane import free_port
 from tests.examples import PRODUCTION, STAGING
 from tests.jobs.branches import audited, jobs
-from tests.jobs.drifting import deployed, drift_posts, edit, elsewhere, live, look, settled
+from tests.jobs.drifting import bring, deployed, drift_posts, edit, elsewhere, live, look, settled
 from tests.jobs.world import World
 
 
@@ -106,7 +106,7 @@ def test_what_is_being_deployed_is_looked_at_later(world: World, cluster: Connec
 
 
 def test_whoever_is_told_to_stop_looks_at_no_further_environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = deployed(world)
+    here = settled(world)
     leases = here.given.store.leases
     for key in (STAGING, PRODUCTION):
         here.given.store.drift.look_at(key, due=here.clock())
@@ -139,7 +139,9 @@ def test_of_ten_clusters_a_closed_and_a_silent_one_delay_no_other(
     monkeypatch.setattr(drift, "ANSWER_SECONDS", 1.0)
     dead = {"closed": elsewhere(tmp_path, cluster_kubeconfig, free_port())}
     dead["silent"] = elsewhere(tmp_path, cluster_kubeconfig, silent)
-    here = settled(deployed(world), clusters={f"c{number}": cluster_kubeconfig for number in range(8)} | dead)
+    ready = deployed(world)
+    bring(ready, PRODUCTION)
+    here = settled(ready, clusters={f"c{number}": cluster_kubeconfig for number in range(8)} | dead)
     records = here.given.redis
     for each in here.given.settings.environments:
         name = f"deployer:environment:{each.key}"

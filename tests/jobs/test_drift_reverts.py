@@ -10,13 +10,13 @@ from deployer.cluster.connection import Connection
 from deployer.forges import drift_words
 from deployer.holding import Checked, DriftState, Step
 from deployer.intake import Intake, Request
-from deployer.model import State, Trigger
+from deployer.model import JSON, State, Trigger
 from deployer.reverts import COOL_DOWN
 from jobs.hold import Hold
 from tests import repositories
 from tests.examples import STAGING
 from tests.jobs.branches import audited
-from tests.jobs.drifting import change, deployed, drift_posts, edit, live, look, newest
+from tests.jobs.drifting import change, deployed, drift_posts, edit, live, look, newest, path
 from tests.jobs.world import SHOP, World, config_map
 
 
@@ -167,13 +167,15 @@ def test_what_cannot_be_put_back_is_said_with_its_reason_and_is_nobodys_fight(
 def test_it_is_tried_again_ever_more_rarely_and_the_commit_hears_of_it_once(world: World, cluster: Connection) -> None:
     here = deployed(world, drift="revert")
     lock(here, cluster)
-    tries = []
-    for minute in range(180):
-        if look(here).step is Step.REVERT:
-            tries.append(minute)
-            here.deploy(STAGING)
-            look(here)
-        here.clock.move(60)
+    begun, tries = here.clock(), []
+    for _ in range(8):
+        assert look(here).step is Step.REVERT
+        tries.append((here.clock() - begun) / COOL_DOWN)
+        here.deploy(STAGING)
+        resting = look(here)
+        assert resting.step is Step.FAIL
+        assert resting.again is not None
+        here.clock.now = resting.again
     assert tries == [0, 1, 3, 7, 15, 31, 63, 127]
     assert [state for state, _ in drift_posts(here)] == ["pending", "failure"]
 
@@ -251,7 +253,9 @@ def test_three_reverts_that_were_done_count_and_are_counted_once_each(world: Wor
 
 def test_nothing_is_put_back_where_what_runs_may_be_of_two_commits(world: World, cluster: Connection) -> None:
     here = deployed(world, drift="revert")
-    half = config_map("newer") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad}\ndata: {x: [1]}\n"
+    theirs: JSON = {"name": "theirs", "labels": {"applyset.kubernetes.io/part-of": "applyset-another-v1"}}
+    assert cluster.request("POST", path(here, "configmaps"), body={"metadata": theirs}).status == 201
+    half = config_map("newer") + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: theirs}\n"
     bad = repositories.commit(here.repository, {"staging/config.yaml": half}, "Half of it works")
     here.plan(bad)
     here.deploy(STAGING)

@@ -17,7 +17,7 @@ from jobs.report import report_owed
 from tests import repositories
 from tests.examples import STAGING
 from tests.jobs.branches import audited
-from tests.jobs.drifting import change, deployed, drift_posts, look, newest, path, settled
+from tests.jobs.drifting import bring, change, drift_posts, look, newest, path, settled
 from tests.jobs.world import World
 
 ODD = "example.com/a"
@@ -36,14 +36,11 @@ def written(*annotations: str, text: str = "hello", odd: str = "git") -> str:
     return f"apiVersion: v1\nkind: ConfigMap\n{metadata}\ndata: {{text: {text}, more: git}}\n"
 
 
-def bring(world: World, content: str, **policy: Any) -> World:
+def written_and_deployed(world: World, content: str, **policy: Any) -> World:
     """The same world with a policy, in which staging runs a commit with this content."""
-    here = deployed(settled(world, **policy))
-    commit = repositories.commit(here.repository, {"staging/config.yaml": content})
-    here.plan(commit)
-    here.clock.move(1)
-    here.deploy(STAGING)
-    assert here.latest(STAGING, commit).state is State.SUCCEEDED
+    here = settled(world, **policy)
+    here.plan(repositories.commit(here.repository, {"staging/config.yaml": content}))
+    bring(here, STAGING)
     assert look(here).state is DriftState.IN_SYNC
     return here
 
@@ -76,7 +73,7 @@ THEIRS: dict[str, JSON] = {"metadata": {"annotations": {ODD: "theirs"}}}
 def test_what_is_left_to_others_is_no_drift_and_stays_in_the_next_deployment(
     world: World, cluster: Connection, annotations: tuple[str, ...], rules: list[dict[str, object]]
 ) -> None:
-    here = bring(world, written(*annotations), drift="revert", drift_ignore=rules)
+    here = written_and_deployed(world, written(*annotations), drift="revert", drift_ignore=rules)
     change(here, cluster, THEIRS)
     assert look(here).state is DriftState.IN_SYNC
     next_commit = repositories.commit(here.repository, {"staging/config.yaml": written(*annotations, text="ahoy")})
@@ -99,7 +96,7 @@ def test_what_is_left_to_others_is_no_drift_and_stays_in_the_next_deployment(
     ids=str,
 )
 def test_what_no_rule_names_is_put_back(world: World, cluster: Connection, rules: list[dict[str, object]]) -> None:
-    here = bring(world, written(), drift="revert", drift_ignore=rules)
+    here = written_and_deployed(world, written(), drift="revert", drift_ignore=rules)
     change(here, cluster, THEIRS)
     assert look(here).step is Step.REVERT
     here.deploy(STAGING)
@@ -107,7 +104,7 @@ def test_what_no_rule_names_is_put_back(world: World, cluster: Connection, rules
 
 
 def test_putting_back_something_else_leaves_what_is_left_to_others(world: World, cluster: Connection) -> None:
-    here = bring(world, written(), drift="revert", drift_ignore=[{"path": POINTER}])
+    here = written_and_deployed(world, written(), drift="revert", drift_ignore=[{"path": POINTER}])
     change(here, cluster, {**THEIRS, "data": {"text": "mine"}})
     checked = look(here)
     assert [field.path for each in checked.objects for field in each.fields] == ["data.text"]
@@ -126,13 +123,7 @@ def test_of_a_secret_nobody_is_told_more_than_that_it_differs(
     values = [secrets.token_hex() for _ in range(3)]
     ours, theirs, more = (base64.b64encode(value.encode()).decode() for value in values)
     manifest = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\ndata: {{token: {ours}}}\n"
-    both = {"staging/config.yaml": f"{written()}---\n{manifest}"}
-    here = deployed(settled(world, drift=policy))
-    commit = repositories.commit(here.repository, both)
-    here.plan(commit)
-    here.clock.move(1)
-    here.deploy(STAGING)
-    look(here)
+    here = written_and_deployed(world, f"{written()}---\n{manifest}", drift=policy)
     patch: dict[str, JSON] = {"data": {"token": theirs, "added": more}}
     asked, kind = {"fieldManager": "kubectl-edit"}, "application/merge-patch+json"
     answer = cluster.request("PATCH", path(here, "secrets/key"), query=asked, body=patch, content_type=kind)
