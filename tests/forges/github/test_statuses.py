@@ -47,6 +47,7 @@ def test_github_enterprise_has_its_api_below_a_path(forge: RecordingForge, token
         (StatusState.SUCCESS, "success"),
         (StatusState.FAILURE, "failure"),
         (StatusState.CANCELED, "failure"),
+        (StatusState.ERROR, "error"),
     ],
 )
 def test_every_state_has_a_word_that_github_knows(

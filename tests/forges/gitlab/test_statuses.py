@@ -53,6 +53,7 @@ def test_gitlab_below_a_path_is_found_there(forge: RecordingForge, token: str) -
         (StatusState.SUCCESS, "success"),
         (StatusState.FAILURE, "failed"),
         (StatusState.CANCELED, "canceled"),
+        (StatusState.ERROR, "canceled"),
     ],
 )
 def test_every_state_has_a_word_that_gitlab_knows(
