@@ -28,7 +28,7 @@ from rq.serializers import JSONSerializer
 from deployer.cluster.connection import connect
 from deployer.model import JSON, Deployment, EnvironmentKey, State, Trigger
 from deployer.settings import ClusterSettings, FileSecret
-from deployer.store import open_store
+from deployer.store import open_store, turns
 from deployer.store.leases import Lease
 from jobs import queue as queues
 from jobs.deploy import DEATHS
@@ -264,6 +264,8 @@ class Life(RuleBasedStateMachine):
         for pattern in ("deployer:lease:*", "deployer:tips:bell:*"):
             for name in redis.scan_iter(pattern):
                 redis.delete(name)
+        for environment in redis.hkeys(turns.TURNS):
+            redis.hset(turns.TURNS, environment, 0)
 
     def _until_quiet(self) -> None:
         """Run whatever there is to run. The clock starts anew, so that every branch is looked at."""
