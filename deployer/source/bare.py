@@ -19,6 +19,7 @@ import filelock
 from deployer import process
 from deployer.model import Permanent, Stage, Temporary
 from deployer.process import Completed, ProgramFailed, ProgramTimedOut, ProgramWroteTooMuch
+from deployer.source import aside
 from deployer.source.git import without_userinfo
 from deployer.source.remote import LARGEST_ANSWER, Remote
 
@@ -79,12 +80,15 @@ class Bare:
             Permanent: the credentials were refused.
             Temporary: it is not there (yet), or the remote could not be reached.
         """
-        with self.locked():
+        with self.locked(beside=True):
             try:
-                self._fetch_ref(ref, into)
+                with aside.fetched(ref, mirror=self._folder, remote=self._remote, most=LARGEST_PACK) as (commit, packs):
+                    with self.locked():
+                        aside.hand_over(packs, self._folder)
+                        self.git("update-ref", into, commit)
+                    return commit
             except ProgramFailed as error:
                 raise self._remote.failure(f"fetching {ref} of {self._remote.address}", error) from error
-            return self._fetched()
 
     def git(self, *command: str, stdin: bytes = b"", most: int = LARGEST_ANSWER) -> Completed:
         """Run one git command here, once. Raises ProgramFailed."""
@@ -164,10 +168,12 @@ class Bare:
         self._fetch_again()
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the lock across processes. It lies beside the repository, which may be removed meanwhile."""
+    def locked(self, *, beside: bool = False) -> Iterator[None]:
+        """Hold the lock across processes, or the one of fetching aside, which is taken first. It lies beside the
+        repository, which may be removed meanwhile."""
         doing = f"locking and writing the mirror of {self._remote.address}"
-        lock = filelock.FileLock(f"{self._folder}.lock", timeout=self._remote.seconds)
+        name = f"{self._folder}.aside" if beside else str(self._folder)
+        lock = filelock.FileLock(f"{name}.lock", timeout=self._remote.seconds)
         try:
             self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with lock.acquire(poll_interval=0.01):
@@ -212,12 +218,9 @@ class Bare:
 
     def _fetch(self, branch: str) -> Completed:
         ref = f"refs/heads/{branch}"
-        return self._fetch_ref(ref, ref)
-
-    def _fetch_ref(self, ref: str, into: str) -> Completed:
         return self.git(
             "fetch", "--quiet", "--no-tags", "--no-recurse-submodules",
-            "--end-of-options", self._remote.address.url, f"+{ref}:{into}",
+            "--end-of-options", self._remote.address.url, f"+{ref}:{ref}",
             most=LARGEST_PACK,
         )  # fmt: skip
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from deployer.model import Permanent, Temporary
 from deployer.source.merging import Conflict
 from deployer.source.mirror import Mirror
 from tests import repositories
+from tests.source.git_server import git_server
 
 REQUEST = "refs/pull/7/head"
 
@@ -132,3 +134,36 @@ def test_requests_that_are_over_are_forgotten(tmp_path: Path, repository: Path, 
     mirror.merging.keep_only([8])
     kept = repositories.git(tmp_path / "mirror.git", "for-each-ref", "--format=%(refname)", "refs/deployer")
     assert kept == "refs/deployer/requests/8/head"
+
+
+def test_a_request_that_takes_long_to_fetch_keeps_no_branch_from_being_fetched(
+    tmp_path: Path, repository: Path
+) -> None:
+    with git_server(tmp_path) as server:
+        url = f"{server.url}/origin/.git"
+        mirror = Mirror(tmp_path / "mirror.git", url)
+        mirror.fetch("main")
+        head = request(repository, {"large": secrets.token_bytes(2_000_000)})
+        server.stall_after = 500_000
+        with ThreadPoolExecutor(1) as threads:
+            slow = threads.submit(Mirror(tmp_path / "mirror.git", url).merging.fetch, 7, ref=REQUEST)
+            try:
+                assert server.stalled.wait(20)
+                tip = repositories.commit(repository, {"b": "main\n"})
+                server.stall_after = None
+                assert Mirror(tmp_path / "mirror.git", url, seconds=10).fetch("main") == tip
+            finally:
+                server.resume.set()
+            with pytest.raises(Temporary):
+                slow.result(30)
+        assert mirror.merging.fetch(7, ref=REQUEST) == head
+        assert mirror.merging.merge(7, base=tip, head=head).head == head
+
+
+def test_what_an_interrupted_fetch_left_is_no_matter(tmp_path: Path, repository: Path, mirror: Mirror) -> None:
+    head = request(repository, {"a": "request\n"})
+    mirror.fetch("main")
+    (left := tmp_path / "mirror.aside" / "objects").mkdir(parents=True)
+    (left / "tmp_pack").touch()
+    assert mirror.merging.fetch(7, ref=REQUEST) == head
+    assert not left.exists()
