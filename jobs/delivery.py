@@ -32,12 +32,16 @@ from deployer.settings import SettingsError
 from deployer.source.mirror import Mirror
 from deployer.webhooks.receive import Refused, interpret
 from jobs import proposal
+from jobs.admission import admission
 from jobs.commands import obey
 from jobs.plan import Origin, Plan, lease_name, turn
 from jobs.rerun import run_again
 from jobs.resources import Resources
 
 log = structlog.get_logger()
+
+FULL = timedelta(seconds=1)
+"""After this a delivery is looked at again for which there was no place at its forge."""
 
 DEATHS = 3
 """A delivery that takes its worker along this often is not planned again."""
@@ -57,11 +61,25 @@ def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[Enviro
         given.store.audit.add("ignored", at=given.clock(), forge=forge, delivery=delivery_id, reason=asked.reason)
         given.store.deliveries.planned(forge, delivery_id)
         return []
-    branch = asked.environments[0].branch_key
-    with turn(given, branch) as mine:
+    with admission(given, forge, wish=isinstance(asked, Wish)) as there:
+        if there:
+            return _grant(given, asked) if isinstance(asked, Wish) else _plan(given, asked)
+    given.store.deliveries.owe(forge, delivery_id, due=given.clock() + FULL)
+    given.queues.plan(delay=FULL.total_seconds())
+    return []
+
+
+def _grant(given: Resources, wish: Wish) -> list[EnvironmentKey]:
+    """A wish is nobody else's while its forge is asked, but holds up no merge of its repository."""
+    with given.store.leases.hold(f"wish:{wish.delivery.forge}:{wish.delivery.id}") as lease:
+        return wish.plan() if lease is not None else []
+
+
+def _plan(given: Resources, asked: Asked) -> list[EnvironmentKey]:
+    with turn(given, asked.branch) as mine:
         if mine:
             return asked.plan()
-    _stand_back(given, branch, delivery_id)
+    _stand_back(given, asked.branch, asked.delivery.id)
     return []
 
 

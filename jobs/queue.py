@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 from rq import Queue, Worker
@@ -29,6 +29,10 @@ REPORT_SECONDS = 120
 CHECK_SECONDS = 600
 KEEP_FAILED_SECONDS = 3600
 """What failed is in the records and in the log; RQ's own default would keep it for a year."""
+
+BEAT_SECONDS = 5
+HEARD = timedelta(seconds=4 * BEAT_SECONDS)
+"""How often a worker says that it lives, and after what silence it counts as dead."""
 
 ENOUGH = 16
 """So many jobs in the queue occupy every worker for as long as anything waits."""
@@ -110,8 +114,10 @@ class Queues:
         return bool(self._merges.count or self._looks.count)
 
     def workers(self) -> int:
-        """How many processes there are, on any machine, that give turns."""
-        return len(Worker.all(queue=self._deployments))
+        """How many processes there are, on any machine, that give turns. One that was killed is none, soon after that;
+        RQ itself would count it for minutes."""
+        heard = (worker.last_heartbeat for worker in Worker.all(queue=self._deployments))
+        return sum(at is not None and datetime.now(UTC) - at < HEARD for at in heard)
 
     def depths(self) -> dict[str, int]:
         """How many jobs wait in each queue."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -20,6 +21,7 @@ from deployer.forges.report import line
 from deployer.model import BranchKey, Environment, EnvironmentKey, Permanent, Stage, Temporary, Trigger
 from deployer.repositories import tip
 from deployer.settings import SettingsError
+from jobs.admission import admission
 from jobs.delivery import DEATHS, Asked, ask
 from jobs.plan import Origin, Plan, turn
 from jobs.resources import Resources, resources
@@ -171,7 +173,7 @@ def plan_tip(given: Resources, branch: BranchKey) -> list[EnvironmentKey]:
     if not environments:
         given.store.tips.planned(branch)
         return []
-    with turn(given, branch) as mine:
+    with admission(given, branch.forge) as there, turn(given, branch) if there else nullcontext(False) as mine:
         return _Tip(given, branch, environments).plan() if mine else []
 
 

@@ -34,7 +34,7 @@ from deployer.logs import configure
 from deployer.model import Permanent
 from deployer.settings import SettingsError, surroundings
 from deployer.source import kustomize
-from jobs.queue import CHECKS, DEPLOYMENTS, LOOKS, MERGES, REPORTS
+from jobs.queue import BEAT_SECONDS, CHECKS, DEPLOYMENTS, LOOKS, MERGES, REPORTS
 from jobs.resources import resources
 
 log = structlog.get_logger()
@@ -44,8 +44,8 @@ REPORTING = (REPORTS,)
 CHECKING = (CHECKS,)
 _LATER = 10
 """By how much checks leave the processor to deployments and to the word on them."""
-_GONE_SECONDS = 60
-"""A worker that was not heard of for so long counts as gone (a minute later, with RQ's own tolerance)."""
+_RQ_SPARES = 15
+"""Seconds by which RQ's worker says that it lives before its time is up."""
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
 
 
@@ -56,7 +56,8 @@ class PoolWorker(Worker):
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
-        super().__init__(*args, **{**options, "worker_ttl": _GONE_SECONDS})
+        beats = {"worker_ttl": BEAT_SECONDS + _RQ_SPARES, "job_monitoring_interval": BEAT_SECONDS}
+        super().__init__(*args, **{**options, **beats})
 
     def work(self, *args: Any, **options: Any) -> bool:  # noqa: ANN401 - passed on
         """Work until told to stop, or until the process that started this one has ended (Linux)."""
