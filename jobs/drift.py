@@ -16,13 +16,14 @@ import structlog
 from redis.exceptions import RedisError
 
 from deployer.model import Drift, Environment, EnvironmentKey
-from jobs.hold import Hold, Unanswered
+from jobs.hold import Asked, Hold, Unanswered
 from jobs.resources import Resources, resources
 
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 20.0
-"""For one environment; then its cluster counts as one that does not answer, and is left behind."""
+"""For one environment; then its cluster, or its repository's server, counts as one that does not answer, and is left
+behind."""
 ROUND_SECONDS = 60.0
 """One job looks for so long."""
 CLAIM = timedelta(seconds=120)
@@ -90,8 +91,9 @@ class _Lane:
     given: Resources
     left: list[Environment]
     claim: Callable[[Environment], bool]
-    asked: float | None = None
-    """When the cluster was asked about the first that is left."""
+    asked: Asked = Asked.NOBODY
+    """Whom it waits for."""
+    since: float = 0
     given_up: bool = False
     _thread: threading.Thread | None = None
 
@@ -106,15 +108,23 @@ class _Lane:
         """Whether anything is left to wait for."""
         return self._thread is not None and self._thread.is_alive() and not self.given_up
 
-    def join(self, seconds: float) -> None:
-        """Wait for the end, for so long at most; one that takes too long is left behind."""
+    def join(self, seconds: float) -> Sequence[Environment]:
+        """Wait for the end, for so long at most; one that takes too long is left behind.
+
+        Returns:
+            Environments that are still to be looked at then: those of a cluster to which nothing was sent.
+        """
         if self._thread is not None:
             self._thread.join(seconds)
         asked = self.asked
-        if self.alive and asked is not None and time.monotonic() - asked > ANSWER_SECONDS:
-            self.given_up = True
-            for environment in list(self.left):
-                Hold(self.given, environment).unknown(f"no answer from the cluster within {ANSWER_SECONDS:.0f} s")
+        if not self.alive or asked is Asked.NOBODY or time.monotonic() - self.since <= ANSWER_SECONDS:
+            return ()
+        self.given_up = True
+        left = list(self.left)
+        unanswered = left if asked is Asked.CLUSTER else left[:1]
+        for environment in unanswered:
+            Hold(self.given, environment).unknown(f"no answer from {asked} within {ANSWER_SECONDS:.0f} s")
+        return left[len(unanswered) :]
 
     def _run(self) -> None:
         silent: str | None = None
@@ -122,12 +132,12 @@ class _Lane:
             environment = self.left[0]
             if self.claim(environment):
                 silent = self._look(environment, silent)
-            self.asked = None
+            self.asked = Asked.NOBODY
             if not self.given_up:
                 del self.left[0]
 
-    def _asking(self) -> None:
-        self.asked = time.monotonic()
+    def _asking(self, asked: Asked) -> None:
+        self.since, self.asked = time.monotonic(), asked
 
     def _look(self, environment: Environment, silent: str | None) -> str | None:
         """Look at one environment; why the cluster does not answer, if it does not."""
@@ -163,13 +173,18 @@ class _Round:
             lanes = {cluster: lane for cluster, lane in lanes.items() if lane.alive}
             for cluster, environments in _by_cluster(self.due()).items():
                 if cluster not in lanes and len(lanes) < self.most:
-                    lanes[cluster] = _Lane(self.given, environments, self.claim)
-                    lanes[cluster].start()
+                    lanes[cluster] = self._start(environments)
             if not lanes:
                 return
             share = _PAUSE / len(lanes)
-            for lane in lanes.values():
-                lane.join(share)
+            for cluster, lane in list(lanes.items()):
+                if left := lane.join(share):
+                    lanes[cluster] = self._start(left)
+
+    def _start(self, environments: Sequence[Environment]) -> _Lane:
+        lane = _Lane(self.given, list(environments), self.claim)
+        lane.start()
+        return lane
 
 
 def _by_cluster(environments: Iterable[Environment]) -> Mapping[str, list[Environment]]:

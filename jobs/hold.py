@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import structlog
 
@@ -39,7 +40,16 @@ IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
 MOST_AUDITED = 50
 
 _RENDERING = threading.Lock()
-"""One at a time: git and kustomize are for all, and what runs was rendered before, so nobody waits for long."""
+"""One at a time: kustomize is for all, and what runs was rendered before, so nobody waits for long. Nothing is fetched
+under it: a git server may be silent for minutes."""
+
+
+class Asked(StrEnum):
+    """Who may keep a look waiting."""
+
+    NOBODY = "nobody"
+    REPOSITORY = "its repository"
+    CLUSTER = "the cluster"
 
 
 class Unanswered(Exception):  # noqa: N818 - reads as what happened
@@ -54,8 +64,8 @@ class Hold:
     environment: Environment
     wanted: Callable[[], bool] = lambda: True
     """Whether somebody still waits for what comes of it; otherwise nothing is written down."""
-    asking: Callable[[], None] = lambda: None
-    """Told when the cluster is about to be asked."""
+    asking: Callable[[Asked], None] = lambda _: None
+    """Told who is about to be asked."""
 
     def look(self) -> None:
         """Look once, unless it is being deployed or was never deployed.
@@ -110,10 +120,13 @@ class Hold:
         try:
             desired = self._manifests(deployed)
         except (Failure, SettingsError) as failure:
-            self.unknown(f"{Stage.RENDER}: {failure}")
+            if self.wanted():
+                self.unknown(f"{Stage.RENDER}: {failure}")
+            return
+        if not self.wanted():
             return
         try:
-            self.asking()
+            self.asking(Asked.CLUSTER)
             found = self._found(desired)
         except (Failure, SettingsError) as failure:
             if self.wanted():
@@ -129,10 +142,12 @@ class Hold:
             self._conclude(state, deployed, found)
 
     def _manifests(self, commit: str) -> Manifests:
+        self.asking(Asked.REPOSITORY)
+        mirror = self.given.mirror(self.environment)
+        if not mirror.has(commit):
+            mirror.ensure(commit, branch=self.environment.branch)
+        self.asking(Asked.NOBODY)
         with _RENDERING:
-            mirror = self.given.mirror(self.environment)
-            if not mirror.has(commit):
-                mirror.ensure(commit, branch=self.environment.branch)
             rendered = render(self.environment, commit, mirror=mirror, cache=self.given.renders)
             return parse(rendered, self.given.renders)
 

@@ -130,7 +130,7 @@ class Mirror:
             Temporary: it is not there, or the mirror is broken and cannot be repaired now.
         """
         check_commit(commit)
-        if not any(commit in pair for pair in self._verified):
+        if not any(commit in pair for pair in tuple(self._verified)):  # others may fetch meanwhile
             self._objects.require(commit)
         return self._objects.snapshot(commit)
 
@@ -171,14 +171,16 @@ class Mirror:
         return found.hash
 
     def has(self, commit: str) -> bool:
-        """Whether a commit is here, on whichever branch.
+        """Whether a commit is here, on whichever branch. Nothing is, where nothing was fetched yet.
 
         Raises:
             Permanent: it is no full hash.
             Temporary: the mirror is broken and cannot be repaired now.
         """
         check_commit(commit)
-        return any(commit in pair for pair in self._ancestry) or self._bare.objects(commit) != [None]
+        if not self._bare.exists:
+            return False
+        return any(commit in pair for pair in tuple(self._ancestry)) or self._bare.objects(commit) != [None]
 
     def contains(self, newer: str, older: str) -> bool:
         """Whether `newer` is `older` or has it in its history.
