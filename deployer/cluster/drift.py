@@ -25,6 +25,9 @@ from deployer.model import JSON, PART_OF, Author, DriftKind, FieldDrift, Manifes
 
 _AS_WANTED = frozenset({Verdict.UNCHANGED, Verdict.OWN, Verdict.KEEP})
 """Who is on record for a field is the cluster's own business, and what is kept stays by the environment's policy."""
+_REFUSED = frozenset({Verdict.REFUSE, Verdict.RECREATE})
+"""The API server does not take git's manifest over what is there, so this is not as git wants it, whatever can be seen.
+"""
 _MOST_FIELDS = 50
 _REPLICAS = ("spec", "replicas")
 _AUTOSCALER = ("kube-controller-manager", "scale")
@@ -66,7 +69,7 @@ def _of(step: Step) -> ObjectDrift | None:
     if step.live is None or change.verdict is Verdict.CREATE:
         return ObjectDrift(step.ref, DriftKind.MISSING, note=change.note)
     fields = tuple(_fields(step, step.live))
-    if not fields:
+    if not fields and change.verdict not in _REFUSED:
         return None  # what is not shown: a status, or kubectl's quotation of the object
     note = change.note if change.verdict is not Verdict.UPDATE else ""
     if len(fields) > _MOST_FIELDS:
@@ -87,7 +90,8 @@ def _states(step: Step, live: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], M
     change: Change = step.change
     if change.verdict is Verdict.UPDATE and change.before is not None and change.after is not None:
         return change.before, change.after
-    return live, step.cleared(overlaid(live, step.over(live).manifest.content))
+    wanted = step.over(live).manifest.content
+    return live, step.cleared(overlaid(live, wanted, empties=change.verdict in _REFUSED))
 
 
 def _is_autoscaled(change: FieldChange, writer: Entry | None) -> bool:

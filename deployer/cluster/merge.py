@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from deployer.cluster import record
 from deployer.cluster.canonical import FILLED, Default, Kept, canonical
@@ -10,12 +11,18 @@ from deployer.cluster.record import Fields
 from deployer.model import JSON
 
 
-def overlaid(live: Mapping[str, JSON], wanted: Mapping[str, JSON]) -> dict[str, JSON]:
+def overlaid(live: Mapping[str, JSON], wanted: Mapping[str, JSON], *, empties: bool) -> dict[str, JSON]:
     """What an object would be, near enough to tell which fields differ where the API server does not say.
 
     What git names replaces what is there, item by item in lists that have keys; nothing is removed.
+
+    Args:
+        live: what it is.
+        wanted: what git names.
+        empties: whether an empty map where there is nothing makes a difference, as `emptyDir: {}` does and `labels: {}`
+            does not. It cannot be told which of them one is.
     """
-    merged = _overlaid(dict(live), dict(canonical(wanted)), _known(live))
+    merged = _Overlay(empties).of(dict(live), dict(canonical(wanted)), _known(live))
     return merged if isinstance(merged, dict) else dict(live)
 
 
@@ -35,33 +42,45 @@ def _known(content: Mapping[str, JSON]) -> Fields:
     return record.merged(entry.fields for entry in record.entries(content))
 
 
-def _overlaid(live: JSON, wanted: Kept, known: Fields) -> JSON:
-    if wanted is None or wanted is FILLED or isinstance(wanted, Default) or (live is None and wanted in ({}, [])):
-        return live
-    if isinstance(wanted, dict):
-        there = live if isinstance(live, dict) else {}
-        laid = {key: _overlaid(there.get(key), value, record.below(known, f"f:{key}")) for key, value in wanted.items()}
-        return {**there, **{key: value for key, value in laid.items() if value is not None or key in there}}
-    if isinstance(wanted, list):
-        return _items(live if isinstance(live, list) else [], wanted, known)
-    return wanted if isinstance(wanted, str | int | float) else live
+@dataclass(frozen=True, slots=True)
+class _Overlay:
+    empties: bool
 
+    def of(self, live: JSON, wanted: Kept, known: Fields) -> JSON:
+        if (
+            wanted is None
+            or wanted is FILLED
+            or isinstance(wanted, Default)
+            or (live is None and self._is_none(wanted))
+        ):
+            return live
+        if isinstance(wanted, dict):
+            there = live if isinstance(live, dict) else {}
+            laid = {key: self.of(there.get(key), value, record.below(known, f"f:{key}"))
+                    for key, value in wanted.items()}  # fmt: skip
+            return {**there, **{key: value for key, value in laid.items() if value is not None or key in there}}
+        if isinstance(wanted, list):
+            return self._items(live if isinstance(live, list) else [], wanted, known)
+        return wanted if isinstance(wanted, str | int | float) else live
 
-def _items(live: list[JSON], wanted: list[Kept], known: Fields) -> JSON:
-    names = record.key_names(known)
-    if names is None:
-        return [_overlaid(live[place] if place < len(live) else None, item, {}) for place, item in enumerate(wanted)]
-    elements = {record.key_of_element(element): element for element in known if element != "."}
-    there = record.places(live, names)
-    merged = list(live)
-    for item in wanted:
-        key = record.key_of(item, names)
-        place = there.get(key, -1)
-        if place < 0:
-            merged.append(_overlaid(None, item, {}))
-        else:
-            merged[place] = _overlaid(live[place], item, record.below(known, elements.get(key, "")))
-    return merged
+    def _is_none(self, wanted: Kept) -> bool:
+        return wanted == [] or (wanted == {} and not self.empties)
+
+    def _items(self, live: list[JSON], wanted: list[Kept], known: Fields) -> JSON:
+        names = record.key_names(known)
+        if names is None:
+            return [self.of(live[place] if place < len(live) else None, item, {}) for place, item in enumerate(wanted)]
+        elements = {record.key_of_element(element): element for element in known if element != "."}
+        there = record.places(live, names)
+        merged = list(live)
+        for item in wanted:
+            key = record.key_of(item, names)
+            place = there.get(key, -1)
+            if place < 0:
+                merged.append(self.of(None, item, {}))
+            else:
+                merged[place] = self.of(live[place], item, record.below(known, elements.get(key, "")))
+        return merged
 
 
 def _in_order(after: JSON, live: JSON, known: Fields) -> JSON:

@@ -31,9 +31,10 @@ def namespace_object(name: str) -> Manifest:
     return thing("v1", "Namespace", name)
 
 
-def deployment(name: str, *, selector: str | None = None, replicas: int = 0) -> Manifest:
+def deployment(name: str, *, selector: str | None = None, replicas: int = 0, **pod_spec: Any) -> Manifest:
     labels = {"app": selector or name}
-    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "shop:1"}]}}
+    containers = [{"name": "main", "image": "shop:1"}]
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": containers, **pod_spec}}
     return thing(
         "apps/v1",
         "Deployment",

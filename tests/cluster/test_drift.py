@@ -211,6 +211,42 @@ def test_what_only_recreating_would_put_back_is_told_by_its_fields(
     }
 
 
+def test_what_is_refused_is_drift_although_git_names_nothing_but_an_empty_value(
+    connection: Connection, namespace: str, others: Hands
+) -> None:
+    """Where the API server allows one kind of volume only, applying `emptyDir: {}` over another one is refused."""
+    subject = deployment("web", volumes=[{"name": "a", "emptyDir": {}}])
+    bring(connection, [subject], namespace=namespace)
+    assert drifted(connection, [subject], namespace=namespace) == ()
+    others.edit(
+        subject, replacing("/spec/template/spec/volumes/0", {"name": "a", "hostPath": {"path": "/"}})
+    )  # fmt: skip
+
+    found = only(drifted(connection, [subject], namespace=namespace))
+
+    assert found.kind is DriftKind.CHANGED
+    assert 'spec.template.spec.volumes[name="a"].emptyDir' in [field.path for field in found.fields]
+
+
+def test_what_is_refused_is_drift_although_nothing_can_be_seen_to_differ(sandbox_kubeconfig: Path) -> None:
+    settings = ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))
+    with connect(settings) as connection:
+        namespace = f"refused-{secrets.token_hex(4)}"
+        body: dict[str, JSON] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+        assert connection.request("POST", "/api/v1/namespaces", body=body).status == 201
+        subject = deployment("web")
+        bring(connection, [subject], namespace=namespace)
+        wrong = {"deployer/drift-ignore": "spec.replicas"}
+        content: Any = subject.content
+        wanted = manifest({**content, "metadata": {**content["metadata"], "annotations": wrong}})
+        Hands(connection, namespace).merge(subject, {"metadata": {"annotations": wrong}})
+
+        found = only(drifted(connection, [wanted], namespace=namespace))
+
+    assert (found.kind, found.fields) == (DriftKind.CHANGED, ())
+    assert "is to be" in found.note
+
+
 def test_an_object_to_be_applied_only_if_absent_is_drift_only_when_it_is_gone(
     connection: Connection, namespace: str, others: Hands
 ) -> None:

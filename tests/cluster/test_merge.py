@@ -24,7 +24,7 @@ def test_an_object_as_it_was_applied_stays_the_same(connection: Connection, name
     assert isinstance(live, dict)
     wanted.pop("stringData", None)
 
-    assert changed(live, overlaid(live, wanted)) == ()
+    assert changed(live, overlaid(live, wanted, empties=False)) == ()
 
 
 def test_what_git_names_is_put_over_what_is_there_item_by_item(connection: Connection, namespace: str) -> None:
@@ -35,7 +35,7 @@ def test_what_git_names_is_put_over_what_is_there_item_by_item(connection: Conne
     others.edit(subject, sidecar, image, {"op": "replace", "path": "/spec/replicas", "value": 4})
     live = others.live(subject)
 
-    found = changed(live, overlaid(live, subject.content))
+    found = changed(live, overlaid(live, subject.content, empties=False))
 
     assert [(each.path, each.old, each.new) for each in found] == [
         ("spec.replicas", 4, 0),
@@ -52,10 +52,16 @@ def test_an_item_that_is_gone_is_added_and_an_atomic_list_is_replaced() -> None:
         "kept": 1,
     }
 
-    after = overlaid(live, {"env": [{"name": "B", "value": "2"}], "args": ["c"], "new": {"x": 1}})
+    after = overlaid(live, {"env": [{"name": "B", "value": "2"}], "args": ["c"], "new": {"x": 1}}, empties=False)
 
     assert after["env"] == [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
     assert (after["args"], after["kept"], after["new"]) == (["c"], 1, {"x": 1})
+
+
+@pytest.mark.parametrize("empties", [True, False])
+def test_an_empty_map_where_there_is_nothing_is_a_difference_only_if_asked(empties: bool) -> None:
+    after = overlaid({"hostPath": {}}, {"emptyDir": {}, "items": []}, empties=empties)
+    assert after == {"hostPath": {}, **({"emptyDir": {}} if empties else {})}
 
 
 def test_keyed_lists_and_sets_get_the_order_that_is_live_and_atomic_ones_keep_theirs() -> None:
