@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from deployer.model import Drift, ObjectDrift
-from deployer.reverts import COOL_DOWN, Memory, Refusal, marks
+from deployer.model import Drift, ObjectDrift, ObjectRef
+from deployer.reverts import COOL_DOWN, Memory, Refusal, among, marks
 
 MOST_REVERTS = 3
 """Of one field within `WINDOW`; then somebody fights for it, and to go on would only make both sides write for ever."""
@@ -128,6 +128,25 @@ def refusal(checked: Checked) -> Refusal | None:
     held = [mark for mark in marks(checked.objects) if mark not in checked.memory.stopped]
     known = [checked.memory.refused[mark] for mark in held if mark in checked.memory.refused]
     return known[0] if known and len(known) == len(held) else None
+
+
+def stopped(checked: Checked) -> tuple[ObjectDrift, ...]:
+    """What differs and is not put back any more, each object with the fields for which somebody fights."""
+    if checked.step in (Step.NOTHING, Step.REPORT):
+        return ()
+    return tuple(part for drift in checked.objects if (part := among(drift, checked.memory.stopped)) is not None)
+
+
+def held(checked: Checked) -> tuple[ObjectDrift, ...]:
+    """What differs but for `stopped`, in the same way."""
+    fought = {mark for drift in stopped(checked) for mark in marks([drift])}
+    known = frozenset(marks(checked.objects)) - fought
+    return tuple(part for drift in checked.objects if (part := among(drift, known)) is not None)
+
+
+def resting(checked: Checked) -> frozenset[ObjectRef]:
+    """The objects of which nothing is put back any more; to write one for another's sake would go on with the fight."""
+    return frozenset(drift.ref for drift in checked.objects if among(drift, checked.memory.stopped) == drift)
 
 
 def lasting(blind: Checked, *, interval: float) -> bool:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from deployer.holding import Checked, DriftState, Step, refusal
+from deployer.holding import Checked, DriftState, Step, refusal, stopped
 from deployer.model import EnvironmentKey
 
 _LABELS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -33,7 +33,11 @@ _DRIFT: tuple[tuple[str, str, Callable[[Checked], float | None]], ...] = (
         "When drift was looked for last.",
         lambda it: it.checked_at.timestamp() if it.checked_at else None,
     ),
-    ("stopped", "Whether somebody fights for what was put back.", lambda it: float(it.step is Step.STOP)),
+    (
+        "stopped",
+        "Whether somebody fights for what was put back.",
+        lambda it: float(it.step is Step.STOP or bool(stopped(it))),
+    ),
     ("refused", "Whether putting back what drifted fails.", lambda it: float(refusal(it) is not None)),
 )
 

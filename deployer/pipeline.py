@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployer.cluster.apply import apply
 from deployer.cluster.applyset import Scope, Stamp, applyset_id
 from deployer.cluster.connection import connect
-from deployer.model import Action, Environment, Manifests, ObjectResult, Permanent, Place, Stage
+from deployer.model import Action, Environment, Manifests, ObjectRef, ObjectResult, Permanent, Place, Stage
 from deployer.planning import fingerprint
 from deployer.progress import Progress
 from deployer.settings import ClusterSettings
@@ -37,6 +37,8 @@ class Pipeline:
     """Id of the deployment, for the inventory."""
     judge: Callable[[str], None] = lambda _: None
     """Told the digest of the manifests before the first write; what it raises ends the deployment."""
+    resting: frozenset[ObjectRef] = frozenset()
+    """Objects that are not written."""
 
     @property
     def place(self) -> Place:
@@ -91,7 +93,7 @@ class Pipeline:
                     results = apply(
                         connection,
                         desired.objects,
-                        scope=Scope.of(self.environment),
+                        scope=replace(Scope.of(self.environment), resting=self.resting),
                         stamp=Stamp(commit, self.deployment, desired.digest),
                         fence=self.lease.token,
                         on_result=changed,

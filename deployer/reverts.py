@@ -5,7 +5,7 @@ Pure, like `holding`, which decides by it. Fields are named as `marks` names the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -73,15 +73,18 @@ def marks(found: Iterable[ObjectDrift]) -> Iterator[str]:
             yield f"{drift.ref} {drift.kind}"
 
 
-def fighters(found: Iterable[ObjectDrift], memory: Memory) -> tuple[str, ...]:
+def among(drift: ObjectDrift, known: Container[str]) -> ObjectDrift | None:
+    """What of an object's drift has its mark among those known: all of it, some of its fields, or nothing."""
+    if not (drift.kind is DriftKind.CHANGED and drift.fields):
+        return drift if f"{drift.ref} {drift.kind}" in known else None
+    fields = tuple(each for each in drift.fields if f"{drift.ref} {each.path}" in known)
+    return replace(drift, fields=fields) if fields else None
+
+
+def fighters(stopped: Iterable[ObjectDrift]) -> tuple[str, ...]:
     """The field managers on record for what is not put back any more, sorted."""
-    names = set()
-    for drift in found:
-        authors = [(f"{drift.ref} {each.path}", each.author) for each in drift.fields]
-        for mark, author in (*authors, (f"{drift.ref} {drift.kind}", drift.author)):
-            if mark in memory.stopped and author is not None:
-                names.add(author.manager)
-    return tuple(sorted(names))
+    authors = (author for drift in stopped for author in (drift.author, *(each.author for each in drift.fields)))
+    return tuple(sorted({author.manager for author in authors if author is not None}))
 
 
 def attempted(found: Sequence[ObjectDrift], memory: Memory, *, deployment: str) -> Memory:

@@ -18,7 +18,18 @@ from rq.timeouts import JobTimeoutException
 
 from deployer import promises
 from deployer.forges import report
-from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, Stage, State, Temporary
+from deployer.holding import resting
+from deployer.model import (
+    ON_ITS_WAY,
+    Deployment,
+    Environment,
+    EnvironmentKey,
+    ObjectRef,
+    Stage,
+    State,
+    Temporary,
+    Trigger,
+)
 from deployer.pipeline import Pipeline
 from deployer.planning import newest, overtaken
 from deployer.progress import Progress
@@ -171,8 +182,9 @@ class Turn:
         cluster = self.given.settings.clusters[self.environment.cluster]
         judge = partial(self._judge, chosen, progress)
         pipeline = Pipeline(
-            self.environment, cluster, mirror, self.given.renders, progress, self.lease, chosen.id, judge
-        )
+            self.environment, cluster, mirror, self.given.renders, progress, self.lease, chosen.id, judge,
+            resting=self._resting(chosen),
+        )  # fmt: skip
         try:
             results = pipeline.run(chosen.commit)
         except _Held as held:
@@ -186,6 +198,12 @@ class Turn:
         )
         self.given.store.rollouts.begin(chosen, applied, lease=self.lease)
         progress.waits(Stage.ROLLOUT, f"{report.standing(results)} to be healthy")
+
+    def _resting(self, chosen: Deployment) -> frozenset[ObjectRef]:
+        """What a revert of drift leaves as it is; what git or a person asks for is for all."""
+        if chosen.trigger is not Trigger.DRIFT:
+            return frozenset()
+        return resting(self.given.store.drift.get(chosen.key).of(chosen.commit))
 
     def _judge(self, chosen: Deployment, progress: Progress, digest: str) -> None:
         """Say whether a preview showed these manifests, and hold what has to wait for a person."""

@@ -24,7 +24,7 @@ from deployer.holding import Checked, DriftState, Step, decide, lasting, refusal
 from deployer.intake import Intake, Request
 from deployer.model import Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
 from deployer.retries import Budget
-from deployer.reverts import Memory, attempted, settled
+from deployer.reverts import Memory, among, attempted, settled
 from deployer.settings import SettingsError
 from deployer.source.overlay import parse, render
 from deployer.store.environments import EnvironmentState
@@ -224,9 +224,11 @@ class Hold:
                 "drifted" if now.objects else "in_sync", commit, objects=objects[:MOST_AUDITED], found=len(objects)
             )
             log.info("drift", environment=key, commit=commit, state=now.state.value, found=len(objects))
-        if now.step is Step.STOP and before.step is not Step.STOP:
-            self._audit("revert stopped", commit, objects=objects[:MOST_AUDITED], reason=words.said(now))
-            log.warning("drift", environment=key, commit=commit, not_reverted=words.said(now))
+        given_up = now.memory.stopped.keys() - before.memory.stopped.keys()
+        if fought := [part for drift in now.objects if (part := among(drift, given_up)) is not None]:
+            named = words.without_values(fought)[:MOST_AUDITED]
+            self._audit("revert stopped", commit, objects=named, reason=words.fight(now))
+            log.warning("drift", environment=key, commit=commit, not_reverted=words.fight(now))
 
     def _come_back(self, now: datetime, *, latest: datetime | None = None) -> None:
         """Look again after the interval, a quarter more or less, so that not all are looked at together."""

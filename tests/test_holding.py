@@ -7,7 +7,19 @@ from dataclasses import replace
 import pytest
 
 from deployer.forges import drift_words
-from deployer.holding import CALM, MOST_TOGETHER, Checked, Decision, DriftState, Step, decide, lasting
+from deployer.holding import (
+    CALM,
+    MOST_TOGETHER,
+    Checked,
+    Decision,
+    DriftState,
+    Step,
+    decide,
+    held,
+    lasting,
+    resting,
+    stopped,
+)
 from deployer.model import (
     Action,
     Author,
@@ -56,11 +68,13 @@ def fought(*, times: int = 3) -> Memory:
     return memory
 
 
-def said(decision: Decision, *found: ObjectDrift) -> str:
+def looked_at(decision: Decision, *found: ObjectDrift) -> Checked:
     state = DriftState.DRIFTED if found else DriftState.IN_SYNC
-    return drift_words.said(
-        Checked(state, COMMIT, NOON, found, step=decision.step, again=decision.again, memory=decision.memory)
-    )
+    return Checked(state, COMMIT, NOON, found, step=decision.step, again=decision.again, memory=decision.memory)
+
+
+def said(decision: Decision, *found: ObjectDrift) -> str:
+    return drift_words.said(looked_at(decision, *found))
 
 
 def test_nothing_follows_from_nothing() -> None:
@@ -85,7 +99,7 @@ def test_two_reverts_have_a_cool_down_between_them() -> None:
 def test_after_three_reverts_of_one_field_it_is_only_reported_with_who_fights() -> None:
     decision = looked(scaled(), memory=fought(), at=3 * PAUSE)
     assert decision.step is Step.STOP
-    assert fighters([scaled()], decision.memory) == ("keda",)
+    assert fighters(stopped(looked_at(decision, scaled()))) == ("keda",)
     assert said(decision, scaled()).startswith("not put back any more, keda changes it again each time")
 
 
@@ -101,13 +115,30 @@ def test_whoever_makes_something_new_each_time_is_stopped_too() -> None:
         memory = reverted(scaled(f"data.key-{number}"), memory=memory, at=number * PAUSE)
     last = looked(scaled("data.another"), memory=memory, at=MOST_TOGETHER * PAUSE)
     assert last.step is Step.STOP
-    assert fighters([scaled("data.another")], last.memory) == ("keda",)
+    assert fighters(stopped(looked_at(last, scaled("data.another")))) == ("keda",)
 
 
 def test_another_field_is_still_put_back() -> None:
     stopped = looked(scaled(), memory=fought(), at=3 * PAUSE).memory
     memory = reverted(scaled(), scaled("spec.paused"), memory=stopped, at=4 * PAUSE)
     assert [len(times) for times in memory.reverts.values()] == [3, 1]
+
+
+def test_beside_what_is_put_back_the_fight_is_told_and_its_object_is_left_alone_if_nothing_else_is_to_be_written() -> (
+    None
+):
+    memory = looked(scaled(), memory=fought(), at=3 * PAUSE).memory
+    gone = ObjectDrift(replace(WEB, name="other"), DriftKind.MISSING)
+    beside = looked_at(looked(scaled(), gone, memory=memory, at=4 * PAUSE), scaled(), gone)
+    assert beside.step is Step.REVERT
+    assert (stopped(beside), held(beside), resting(beside)) == ((scaled(),), (gone,), {WEB})
+    words = drift_words.said(beside)
+    assert words.startswith("not put back any more, keda changes it again each time: Deployment shop/web spec.replicas")
+    assert words.endswith("; being put back: Deployment shop/other missing")
+    paused = ObjectDrift(WEB, DriftKind.CHANGED, (*scaled().fields, *scaled("spec.paused").fields))
+    both = looked_at(looked(paused, memory=memory, at=4 * PAUSE), paused)
+    assert (stopped(both), held(both)) == ((scaled(),), (scaled("spec.paused"),))
+    assert resting(both) == frozenset()
 
 
 def test_reverts_of_more_than_an_hour_ago_do_not_count() -> None:

@@ -152,8 +152,10 @@ def test_of_what_fails_and_what_is_fought_for_each_has_its_own_words() -> None:
     memory = replace(refused(1, SCALED), stopped={GO: NOON})
     decision = looked(GONE, SCALED, memory=memory, at=30)
     assert decision.step is Step.FAIL
-    words = f"cannot be put back: Deployment shop/web spec.replicas: {FORBIDDEN}"
-    assert drift_words.said(checked(decision, GONE, SCALED)) == words
+    assert drift_words.said(checked(decision, GONE, SCALED)) == (
+        "not put back any more, it changes again each time: ClusterRole a role of words missing; "
+        f"cannot be put back: Deployment shop/web spec.replicas: {FORBIDDEN}"
+    )
 
 
 def test_what_does_not_differ_any_more_failed_no_more() -> None:

@@ -63,6 +63,8 @@ class Scope:
     """What of the objects is left to others."""
     hold: bool = False
     """Take away what strayed into git's lists, too."""
+    resting: frozenset[ObjectRef] = frozenset()
+    """Objects that stay as they are: somebody changes them again each time."""
 
     @classmethod
     def of(cls, environment: Environment) -> Scope:

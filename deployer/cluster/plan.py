@@ -19,7 +19,7 @@ from deployer.cluster.dry_run import DryRun
 from deployer.cluster.inventory import Keeper
 from deployer.cluster.prune import Extra
 from deployer.cluster.sight import look
-from deployer.cluster.steps import Step, steps
+from deployer.cluster.steps import RESTING, Step, steps
 from deployer.cluster.target import Target, locate, name_of, refuse_twice
 from deployer.model import Manifest, ObjectRef
 
@@ -140,7 +140,12 @@ def _guarded(step: Step, scope: Scope, *, head: str, named: Sequence[ObjectRef])
 
 def _extras(extras: Sequence[Extra], *, named: Sequence[ObjectRef], scope: Scope) -> tuple[tuple[Extra, Change], ...]:
     """What becomes of what git does not name. What other objects are in stays as long as they do."""
-    reasons = [prune.kept(extra, scope.prune) or tenancy.kept(extra.ref, scope.allow) for extra in extras]
+    reasons = [
+        (RESTING if extra.ref in scope.resting else "")
+        or prune.kept(extra, scope.prune)
+        or tenancy.kept(extra.ref, scope.allow)
+        for extra in extras
+    ]
     kept = [extra.ref for extra, why in zip(extras, reasons, strict=True) if why]
     staying = [*named, scope.head, *kept]
     return tuple((extra, _extra(extra, why, staying)) for extra, why in zip(extras, reasons, strict=True))

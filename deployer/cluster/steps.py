@@ -17,6 +17,8 @@ from deployer.cluster.strays import Stray, strays, without
 from deployer.cluster.target import Target, name_of
 from deployer.model import JSON, ObjectRef
 
+RESTING = "not put back any more, because it is changed again each time"
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -80,7 +82,9 @@ def steps(  # noqa: PLR0913 - what is compared, with what, by whom
     asked: dict[str, Future[Change]] = {}
     for subject in seen:
         path = subject.target.path
-        if (change := _surely(subject, sight.foreign.get(path))) is not None:
+        if subject.ref in scope.resting:
+            known[path] = Change(subject.ref, Verdict.KEEP, note=RESTING)
+        elif (change := _surely(subject, sight.foreign.get(path))) is not None:
             known[path] = change
         elif subject.live is not None:
             over = subject.over(subject.live)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from deployer.forges.report import cut, line
-from deployer.holding import Checked, DriftState, Step, refusal
+from deployer.holding import Checked, DriftState, Step, held, refusal, stopped
 from deployer.model import CommitStatus, Environment, ObjectDrift, ObjectRef, StatusState
 from deployer.reverts import fighters, marks
 
@@ -60,8 +60,10 @@ def said(checked: Checked) -> str:
     if checked.state is not DriftState.DRIFTED:
         return doing(checked)
     if why := refusal(checked):
-        return cut(f"{doing(checked)}: {_refused(checked)}: {_first_clause(line(why.reason))}", LENGTH)
-    return cut(f"{doing(checked)}: {differences(checked.objects)}", LENGTH)
+        rest = f"{doing(checked)}: {_refused(checked)}: {_first_clause(line(why.reason))}"
+    else:
+        rest = f"{doing(checked)}: {differences(held(checked))}" if held(checked) else ""
+    return cut("; ".join(filter(None, (fight(checked), rest))), LENGTH)
 
 
 def doing(checked: Checked) -> str:
@@ -128,7 +130,13 @@ def _told(drift: ObjectDrift) -> list[str]:
     return [f"{named(drift.ref)} {drift.kind}{': ' if drift.note else ' '}{about}".rstrip()]
 
 
+def fight(checked: Checked) -> str:
+    """What is not put back any more, and who fights for it; nothing if nobody does."""
+    given_up = stopped(checked)
+    return f"{_fight(checked)}: {differences(given_up)}" if given_up else ""
+
+
 def _fight(checked: Checked) -> str:
-    who = ", ".join(fighters(checked.objects, checked.memory))
+    who = ", ".join(fighters(stopped(checked)))
     by = f"{who} changes it" if who else "it changes"
     return f"not put back any more, {by} again each time"
