@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Protocol
 
 from deployer.cluster import desired, identity
 from deployer.cluster.change import Change, Verdict
@@ -12,8 +13,8 @@ from deployer.cluster.connection import Connection, Response
 from deployer.cluster.disguise import KEPT_BY_SERVER, LAST_APPLIED, shown, shown_pair
 from deployer.cluster.equality import same
 from deployer.cluster.fields import changed
-from deployer.cluster.patch import over, patch
-from deployer.cluster.refusal import conflicts, explain, immutable_fields, name_owners, rejects_dry_run
+from deployer.cluster.patch import edit, over, patch
+from deployer.cluster.refusal import INVALID, conflicts, explain, immutable_fields, name_owners, rejects_dry_run
 from deployer.cluster.target import Target
 from deployer.model import FIELD_MANAGER, JSON
 
@@ -21,6 +22,19 @@ Object = Mapping[str, JSON]
 
 _CLOSELY = 4
 """The try at which the version does not count any more: somebody, a controller most likely, writes it all the time."""
+
+
+class Held(Protocol):
+    """What is done to an object beside applying git's manifest."""
+
+    def over(self, live: Object, /) -> Target:
+        """What to apply over another state of it."""
+
+    def cleared(self, live: Object, /) -> Object:
+        """A state of it without what will be taken away."""
+
+    def exchange(self, live: Object, /) -> list[JSON]:
+        """What to do to a state of it, over which what git wants is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +59,7 @@ class DryRun:
         self,
         target: Target,
         live: Object,
-        *,
-        renewed: Callable[[Object], Target] | None = None,
-        cleared: Callable[[Object], Object] = dict,
+        held: Held | None = None,
     ) -> Change:
         """What an object needs whose live state is `live`.
 
@@ -57,8 +69,7 @@ class DryRun:
         Args:
             target: what git wants of it.
             live: the whole object.
-            renewed: what git wants of another state of it. None: the same.
-            cleared: takes away what will be taken away beside applying.
+            held: what is done beside applying. None: nothing.
         """
         for attempt in count(1):
             response, note = self._asked(over(target, identity.version(live) if attempt < _CLOSELY else ""))
@@ -68,10 +79,13 @@ class DryRun:
             if seen.status != 200 or not isinstance(seen.body, dict):
                 break
             live = seen.body
-            target = renewed(live) if renewed else target
+            target = held.over(live) if held else target
+        if response.status == INVALID and held is not None and (operations := held.exchange(live)):
+            exchanged = edit(self.connection, target, operations, dry_run=True)
+            response = exchanged if exchanged.status < 300 else response
         if response.status >= 400 or not isinstance(response.body, dict):
             return self._refused(target, live, response)
-        return difference(target, live, cleared(response.body), note)
+        return difference(target, live, held.cleared(response.body) if held else response.body, note)
 
     def _asked(self, target: Target) -> tuple[Response, str]:
         response = patch(self.connection, target, force=False, dry_run=True)

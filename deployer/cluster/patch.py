@@ -1,4 +1,4 @@
-"""One request that changes an object: a server-side apply, for real or as a dry run, or a removal from its lists.
+"""One request that changes an object: a server-side apply, for real or as a dry run, or a JSON patch.
 
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
@@ -56,8 +56,8 @@ def patch(
     )
 
 
-def remove(connection: Connection, target: Target, operations: list[JSON]) -> Response:
-    """Take something out of an object, by the operations of a JSON patch (RFC 6902).
+def edit(connection: Connection, target: Target, operations: list[JSON], *, dry_run: bool = False) -> Response:
+    """Change an object otherwise than by applying, by the operations of a JSON patch (RFC 6902).
 
     Raises:
         Permanent, Temporary: as `Connection.request`.
@@ -65,7 +65,7 @@ def remove(connection: Connection, target: Target, operations: list[JSON]) -> Re
     return connection.request(
         "PATCH",
         target.path,
-        query={"fieldManager": FIELD_MANAGER},
+        query={"fieldManager": FIELD_MANAGER, **({"dryRun": "All"} if dry_run else {})},
         body=operations,
         content_type="application/json-patch+json",
     )

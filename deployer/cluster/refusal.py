@@ -15,6 +15,8 @@ from deployer.cluster.desired import RECREATE
 from deployer.cluster.disguise import is_secret
 from deployer.model import JSON, Manifest, ObjectRef
 
+INVALID = 422
+"""The status of an answer by which an object would not be a proper one."""
 LONGEST = 500
 """Characters of a message."""
 
@@ -76,7 +78,7 @@ def name_owners(found: tuple[Conflict, ...]) -> str:
 
 def immutable_fields(response: Response) -> tuple[str, ...]:
     """The fields because of which a change was refused, if all of them are ones that cannot change."""
-    causes = _causes(response) if response.status == 422 else []
+    causes = _causes(response) if response.status == INVALID else []
     fixed = tuple(cause.field or "an immutable field" for cause in causes if _FIXED.search(cause.message))
     return tuple(dict.fromkeys(fixed)) if len(fixed) == len(causes) else ()
 

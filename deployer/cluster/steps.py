@@ -12,8 +12,9 @@ from deployer.cluster.aside import ANNOTATION, Aside, aside
 from deployer.cluster.change import Change, Verdict
 from deployer.cluster.compare import holds
 from deployer.cluster.dry_run import DryRun, difference
+from deployer.cluster.merge import overlaid
 from deployer.cluster.sight import Sight
-from deployer.cluster.strays import Stray, strays, without
+from deployer.cluster.strays import Stray, exchange, siblings, strays, without
 from deployer.cluster.target import Target, name_of
 from deployer.model import JSON, ObjectRef
 
@@ -47,6 +48,19 @@ class Subject:
         if not (self.hold and isinstance(live, Mapping)):
             return ()
         return strays(live, self.target.manifest.content, self.left)
+
+    def exchange(self, live: identity.Content) -> list[JSON]:
+        """A JSON patch that puts what git wants in the place of what may be in its way; nothing if nothing may be.
+
+        It is for when the API server refuses what git wants beside that: the last port of a Service cannot be taken
+        away before there is another, and a volume has one source at any time.
+        """
+        if not (self.hold and isinstance(live, Mapping)):
+            return []
+        wanted = self.over(live).manifest.content
+        gone = (*self.strays(live), *siblings(live, wanted, self.left))
+        after = without(overlaid(live, wanted, empties=True), gone)
+        return exchange(identity.version(live), live, after) if gone else []
 
     def cleared(self, live: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """A live object without its strays."""
@@ -88,9 +102,7 @@ def steps(  # noqa: PLR0913 - what is compared, with what, by whom
             known[path] = change
         elif subject.live is not None:
             over = subject.over(subject.live)
-            asked[path] = threads.submit(
-                dry_run.of, over, subject.live, renewed=subject.over, cleared=subject.cleared
-            )  # fmt: skip
+            asked[path] = threads.submit(dry_run.of, over, subject.live, subject)
         elif closely or desired.asks(subject.target.manifest.content, desired.APPLY) == desired.IF_ABSENT:
             asked[path] = threads.submit(dry_run.of_absent, subject.target)
         else:

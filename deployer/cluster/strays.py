@@ -7,6 +7,8 @@ controllers add by that record alone (docs/decisions/0011-drift.md):
 - In an item that git names (our container's variables, ports and mounts), an item of any other manager is one.
 - Beside the items that git names (a container, a volume, a port of a Service), only what kubectl is on record for is
   one; the rest, such as a sidecar, is its controller's.
+
+And fields that exclude what git names in the same map, such as a volume's other source (`siblings`).
 """
 
 from __future__ import annotations
@@ -16,23 +18,30 @@ from dataclasses import dataclass
 
 from deployer.cluster import record
 from deployer.cluster.aside import Aside
+from deployer.cluster.identity import Content, metadata, version
 from deployer.cluster.record import Entry, Place
-from deployer.model import JSON
+from deployer.model import FIELD_MANAGER, JSON
 
 _BY_HAND = "kubectl"
 """What the field managers of all of kubectl's commands begin with: kubectl, kubectl-edit, kubectl-set, …"""
+_OURSELVES = FIELD_MANAGER
+"""What we wrote other than by applying, and did not get to take off the record."""
+_DEEP = 2
+"""Fields right below the manifest's own, such as spec.replicas, exclude no others, and may be an autoscaler's."""
 _NOT_GITS = ("f:metadata", "f:status")
 """Finalizers and owner references are for controllers to add."""
+
+_NOT_EXCHANGED = ("apiVersion", "kind", "metadata", "status")
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """One item."""
+    """One item, or one field."""
 
     place: Place
     """In the live object."""
     path: tuple[str, ...]
-    """The steps of a JSON pointer into the manifest, but for the last, which counts the live items."""
+    """The steps of a JSON pointer into the manifest; the last one of an item counts the live items."""
     manager: str
     """Who is on record for it."""
 
@@ -48,6 +57,19 @@ def strays(live: Mapping[str, JSON], wanted: Mapping[str, JSON], left: Aside) ->
         wanted: as git wants it.
         left: what of it is left alone.
     """
+    return tuple(stray for stray in _found(live, wanted, left) if isinstance(stray.place[-1], int))
+
+
+def siblings(live: Mapping[str, JSON], wanted: Mapping[str, JSON], left: Aside) -> tuple[Stray, ...]:
+    """Fields set by hand in maps that are not as git wants them, beside those that git names, which may exclude them.
+
+    The arguments are those of `strays`. Which fields exclude each other only the API server knows: it is to be asked
+    first whether it takes what git names as it is.
+    """
+    return tuple(stray for stray in _found(live, wanted, left) if isinstance(stray.place[-1], str))
+
+
+def _found(live: Mapping[str, JSON], wanted: Mapping[str, JSON], left: Aside) -> tuple[Stray, ...]:
     found: dict[Place, Stray] = {}
     for entry in record.entries(live):
         if not entry.is_ours:
@@ -64,15 +86,45 @@ def without(content: Mapping[str, JSON], gone: Sequence[Stray]) -> dict[str, JSO
     return {key: _without(value, [s.place[1:] for s in gone if s.place[0] == key]) for key, value in content.items()}
 
 
-def removal(version: str, gone: Sequence[Stray]) -> list[JSON]:
+def removal(of_version: str, gone: Sequence[Stray]) -> list[JSON]:
     """A JSON patch that takes them out of this very version of the object, and is refused by any other.
 
     https://www.rfc-editor.org/rfc/rfc6902
     """
     backwards = sorted((stray.place for stray in gone), key=_counted, reverse=True)
-    operations: list[JSON] = [{"op": "test", "path": "/metadata/resourceVersion", "value": version}]
+    operations: list[JSON] = [{"op": "test", "path": "/metadata/resourceVersion", "value": of_version}]
     operations += [{"op": "remove", "path": _pointer(place)} for place in backwards]
     return operations
+
+
+def exchange(of_version: str, live: Mapping[str, JSON], after: Mapping[str, JSON]) -> list[JSON]:
+    """A JSON patch that makes this very version of an object another one, all at once; not its metadata and status."""
+    operations: list[JSON] = [{"op": "test", "path": "/metadata/resourceVersion", "value": of_version}]
+    changed = (key for key, value in after.items() if key not in _NOT_EXCHANGED and live.get(key) != value)
+    return [*operations, *({"op": "add", "path": _pointer((key,)), "value": after[key]} for key in changed)]
+
+
+def disowning(live: Content) -> list[JSON]:
+    """A JSON patch that takes off the record what we wrote other than by applying; nothing if there is no such thing.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
+    """
+    listed = metadata(live).get("managedFields")
+    kept: list[JSON] = [entry for entry in listed if not _is_aside(entry)] if isinstance(listed, list) else []
+    if not isinstance(listed, list) or len(kept) == len(listed):
+        return []
+    return [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": version(live)},
+        {"op": "replace", "path": "/metadata/managedFields", "value": kept},
+    ]
+
+
+def _is_aside(entry: JSON) -> bool:
+    return (
+        isinstance(entry, dict)
+        and (entry.get("manager"), entry.get("operation")) == (_OURSELVES, "Update")
+        and not entry.get("subresource")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +143,27 @@ class _Walk:
         if isinstance(self.live, dict) and isinstance(self.wanted, dict):
             for element, node in fields.items():
                 name = element[2:]
-                if element.startswith("f:") and isinstance(node, dict) and node and name in self.live:
+                if not element.startswith("f:") or not isinstance(node, dict) or name not in self.live:
+                    continue
+                if name not in self.wanted:
+                    if self._excludes():
+                        yield Stray((*self.place, name), (*self.path, name), self.entry.manager)
+                elif node:
                     inner = self._into(name, self.live[name], self.wanted.get(name), step=name)
                     yield from inner.strays(node)
         elif isinstance(self.live, list) and isinstance(self.wanted, list) and self.wanted:
             yield from self._items(self.live, self.wanted, fields)
+
+    def _excludes(self) -> bool:
+        """Whether a field here that git does not name may be in the way of one that it names."""
+        if len(self.place) < _DEEP or not self._is_by_hand or not isinstance(self.live, dict):
+            return False
+        named = self.wanted.items() if isinstance(self.wanted, dict) else ()
+        return any(key not in self.live or _differ(self.live[key], value) for key, value in named)
+
+    @property
+    def _is_by_hand(self) -> bool:
+        return self.entry.manager.startswith(_BY_HAND) or self.entry.manager == _OURSELVES
 
     def _items(self, live: list[JSON], wanted: list[JSON], fields: record.Fields) -> Iterator[Stray]:
         names = record.key_names(fields)
@@ -115,21 +183,27 @@ class _Walk:
 
     def _is_added(self, node: Mapping[str, JSON]) -> bool:
         """Whether the manager added the item itself, rather than something in it."""
-        return (not node or "." in node) and (self.is_inside or self.entry.manager.startswith(_BY_HAND))
+        return (not node or "." in node) and (self.is_inside or self._is_by_hand)
 
     def _into(self, key: str | int, live: JSON, wanted: JSON, *, step: str, is_inside: bool | None = None) -> _Walk:
         inside = self.is_inside if is_inside is None else is_inside
         return _Walk(self.entry, live, wanted, (*self.place, key), (*self.path, step), inside)
 
 
+def _differ(live: JSON, wanted: JSON) -> bool:
+    """Whether one value is another one; of what has parts, each is looked at for itself."""
+    return not isinstance(wanted, dict | list) and live != wanted
+
+
 def _without(value: JSON, gone: Sequence[Place]) -> JSON:
     if not gone:
         return value
     if isinstance(value, dict):
-        return {key: _without(item, [rest[1:] for rest in gone if rest[0] == key]) for key, item in value.items()}
+        kept = {key: item for key, item in value.items() if (key,) not in gone}
+        return {key: _without(item, [rest[1:] for rest in gone if rest[0] == key]) for key, item in kept.items()}
     if isinstance(value, list):
-        kept = [place for place in range(len(value)) if (place,) not in gone]
-        return [_without(value[place], [rest[1:] for rest in gone if rest[0] == place]) for place in kept]
+        places = [place for place in range(len(value)) if (place,) not in gone]
+        return [_without(value[place], [rest[1:] for rest in gone if rest[0] == place]) for place in places]
     return value
 
 

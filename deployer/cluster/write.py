@@ -15,17 +15,18 @@ from deployer.cluster.change import Verdict
 from deployer.cluster.connection import Connection, Response
 from deployer.cluster.delete import Deleter
 from deployer.cluster.discovery import Kind
-from deployer.cluster.patch import METADATA, WHOLE, over, patch, remove
-from deployer.cluster.refusal import capped, conflicts, explain, immutable_fields, name_owners, said
+from deployer.cluster.patch import METADATA, WHOLE, edit, over, patch
+from deployer.cluster.refusal import INVALID, capped, conflicts, explain, immutable_fields, name_owners, said
 from deployer.cluster.resources import group_path
 from deployer.cluster.steps import Step
-from deployer.cluster.strays import removal
+from deployer.cluster.strays import disowning, removal
 from deployer.cluster.target import Target
 from deployer.model import JSON, Action, ObjectRef, ObjectResult
 
 _CLOSELY = 3
 """Tries after which the version does not count any more: somebody, a controller most likely, writes it all the time."""
 
+_CONFLICT = 409
 _POLL = 0.1
 """Seconds between two looks at something that takes a moment."""
 
@@ -64,6 +65,11 @@ class Writer:
         deadline = time.monotonic() + self.settle
         live, removed = self._cleared(step)
         response, note = self._settled(step, deadline, live)
+        if response.status == INVALID and (made := self._exchanged(step)) is not None:
+            live, removed = made, "took away what excluded git's fields"
+            response, note = self._settled(step, deadline, live)
+        if disowning(response.body):
+            self._disown(target)
         action = _action(response, step)
         fixed = ", ".join(immutable_fields(response))
         if fixed and desired.asks(target.manifest.content, desired.RECREATE) == "true":
@@ -88,12 +94,33 @@ class Writer:
             if not (found := step.strays(live)):
                 return live, ""
             named = ", ".join(map(str, found))
-            response = remove(self.connection, step.target, removal(identity.version(live), found))
+            response = edit(self.connection, step.target, removal(identity.version(live), found))
             if response.status < 300:
                 return _object(response), capped(f"removed {named}")
+            if response.status == INVALID and (made := self._exchanged(step)) is not None:
+                return made, capped(f"replaced {named}")
             note = capped(f"{named} could not be removed: {said(response)}")
             live = _object(self.connection.request("GET", step.target.path))
         return live, note
+
+    def _exchanged(self, step: Step) -> _Live:
+        """Put what git wants in the place of what is in its way; what the object is then, None if that is refused."""
+        for _ in range(_CLOSELY):
+            live = _object(self.connection.request("GET", step.target.path))
+            if not (operations := step.exchange(live)):
+                return None
+            response = edit(self.connection, step.target, operations)
+            if response.status != _CONFLICT:
+                return _object(response)
+        return None
+
+    def _disown(self, target: Target) -> None:
+        """Be on record for what was exchanged by applying it alone, so that it goes when git drops it."""
+        for _ in range(_CLOSELY):
+            live = _object(self.connection.request("GET", target.path))
+            operations = disowning(live)
+            if not operations or edit(self.connection, target, operations).status != _CONFLICT:
+                return
 
     def _problem(self, target: Target, response: Response, deadline: float) -> str:
         """Why the object is not in the cluster as it should be, or nothing."""
@@ -131,7 +158,7 @@ class Writer:
         return response, note
 
     def _is_early(self, target: Target, response: Response) -> bool:
-        if response.status == 409:
+        if response.status == _CONFLICT:
             return not conflicts(response)  # someone else wrote it at the same moment
         return response.status == 404 and not self.brought.isdisjoint(needs(target))
 

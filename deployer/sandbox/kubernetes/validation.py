@@ -15,6 +15,7 @@ from deployer.sandbox.kubernetes.objects import Json, Object
 from deployer.sandbox.kubernetes.resources import Resource
 from deployer.sandbox.kubernetes.schema import Schema, Shape
 from deployer.sandbox.kubernetes.special import special_causes
+from deployer.sandbox.kubernetes.unions import union_causes
 
 _PROTOCOLS = ("SCTP", "TCP", "UDP")
 _CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -110,6 +111,7 @@ def _fields(value: Object, schema: Schema, path: str) -> Iterator[Cause]:
             yield invalid_value(prefix + key, item, _PATTERNS[where][1])
         if where in _UNIQUE:
             yield from _duplicates(item, prefix + key)
+    yield from union_causes(kind, value, path)
     if kind == "Container" and "image" not in value:
         yield required(prefix + "image")
 

@@ -98,6 +98,54 @@ def test_deployments(api: Client, deployments: str, body: Object, causes: set[tu
     assert posted.body["details"]["group"] == "apps"
 
 
+@pytest.mark.parametrize(
+    ("body", "cause", "words"),
+    [
+        (
+            deployment("web", container(livenessProbe={"exec": {"command": ["a"]}, "tcpSocket": {"port": 1}})),
+            (f"{_POD}.containers[0].livenessProbe.tcpSocket", FORBIDDEN),
+            "may not specify more than 1 handler type",
+        ),
+        (
+            deployment(
+                "web", container(env=[{"name": "A", "value": "1", "valueFrom": {"fieldRef": {"fieldPath": "x"}}}])
+            ),
+            (f"{_POD}.containers[0].env[0].valueFrom", INVALID),
+            "may not be specified when `value` is not empty",
+        ),
+        (
+            _changed(strategy={"type": "Recreate", "rollingUpdate": {"maxSurge": 1}}),
+            ("spec.strategy.rollingUpdate", FORBIDDEN),
+            "may not be specified when strategy `type` is 'Recreate'",
+        ),
+    ],
+)
+def test_of_what_excludes_each_other_only_one_may_be_there(
+    api: Client, deployments: str, body: Object, cause: tuple[str, str], words: str
+) -> None:
+    answer = api.post(deployments, body)
+    assert answer.status == 422
+    assert cause in answer.causes
+    assert words in answer.message
+
+
+def test_a_volume_has_one_source(api: Client, deployments: str) -> None:
+    body = deployment()
+    body["spec"]["template"]["spec"]["volumes"] = [{"name": "a", "emptyDir": {}, "hostPath": {"path": "/"}}]
+    answer = api.post(deployments, body)
+    assert (answer.status, [reason for _, reason in answer.causes]) == (422, [FORBIDDEN])
+    assert "may not specify more than 1 volume type" in answer.message
+
+
+def test_a_port_behind_an_ingress_has_a_name_or_a_number(api: Client, namespace: str) -> None:
+    backend = {"service": {"name": "x", "port": {"name": "http", "number": 80}}}
+    body = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "a"}}
+    path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses"
+    answer = api.post(path, {**body, "spec": {"defaultBackend": backend}})
+    assert answer.status == 422
+    assert "cannot set both port name & port number" in answer.message
+
+
 def test_a_deployment_needs_containers(api: Client, deployments: str) -> None:
     body = deployment()
     body["spec"]["template"]["spec"]["containers"] = []
