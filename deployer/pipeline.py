@@ -37,8 +37,8 @@ class Pipeline:
     """Id of the deployment, for the inventory."""
     judge: Callable[[str], None] = lambda _: None
     """Told the digest of the manifests before the first write; what it raises ends the deployment."""
-    resting: frozenset[ObjectRef] = frozenset()
-    """Objects that are not written."""
+    resting: frozenset[ObjectRef] | None = None
+    """Of a revert of drift: what it leaves as it is. None: it is no revert."""
 
     @property
     def place(self) -> Place:

@@ -199,10 +199,10 @@ class Turn:
         self.given.store.rollouts.begin(chosen, applied, lease=self.lease)
         progress.waits(Stage.ROLLOUT, f"{report.standing(results)} to be healthy")
 
-    def _resting(self, chosen: Deployment) -> frozenset[ObjectRef]:
+    def _resting(self, chosen: Deployment) -> frozenset[ObjectRef] | None:
         """What a revert of drift leaves as it is; what git or a person asks for is for all."""
         if chosen.trigger is not Trigger.DRIFT:
-            return frozenset()
+            return None
         return resting(self.given.store.drift.get(chosen.key).of(chosen.commit))
 
     def _judge(self, chosen: Deployment, progress: Progress, digest: str) -> None:

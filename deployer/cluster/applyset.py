@@ -63,8 +63,9 @@ class Scope:
     """What of the objects is left to others."""
     hold: bool = False
     """Take away what strayed into git's lists, too."""
-    resting: frozenset[ObjectRef] = frozenset()
-    """Objects that stay as they are: somebody changes them again each time."""
+    resting: frozenset[ObjectRef] | None = None
+    """In a revert of drift, the objects that stay as they are: somebody changes them again each time. None: no revert,
+    and all that git names is brought, such as Jobs that went by themselves after they had ended."""
 
     @classmethod
     def of(cls, environment: Environment) -> Scope:

@@ -45,6 +45,16 @@ def member(manifest: Manifest, *, applyset: str) -> Manifest:
     return replace(manifest, content=content)
 
 
+def goes_by_itself(manifest: Manifest) -> bool:
+    """Whether an object is deleted by the cluster a time after it ended, as a Job can ask for.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/
+    """
+    spec = _mapping(manifest.content.get("spec"))
+    is_job = group_kind(manifest.ref.api_version, manifest.ref.kind) == "Job.batch"
+    return is_job and spec.get("ttlSecondsAfterFinished") is not None
+
+
 def asks(content: Mapping[str, JSON], name: str) -> str:
     """What an object says in one of our annotations, in lower case; empty when it does not have it."""
     return annotation(content, name).lower()

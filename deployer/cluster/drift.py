@@ -53,7 +53,13 @@ def check(
         Permanent, Temporary: as `plan`. Then nothing is known, which is not drift.
     """
     refuse_unsafe(manifest.ref for manifest in manifests)
-    found = plan(connection, manifests, scope=replace(scope, force=True, hold=True), threads=threads, closely=False)
+    found = plan(
+        connection,
+        manifests,
+        scope=replace(scope, force=True, hold=True, resting=frozenset()),
+        threads=threads,
+        closely=False,
+    )
     drifted = {change.ref: ObjectDrift(change.ref, DriftKind.MISSING, note=change.note) for change in found.unknown}
     drifted |= {step.ref: drift for step in found.steps if (drift := _of(step)) is not None}
     return (
@@ -80,7 +86,7 @@ def _of(step: Step) -> ObjectDrift | None:
 def _fields(step: Step, live: Mapping[str, JSON]) -> Iterator[FieldDrift]:
     before, after = _states(step, live)
     for each in changed(before, in_order(after, before, live)):
-        writer = attribution.writer(live, each.place)
+        writer = attribution.writer(live, each.place, absent=each.old is None)
         if not _is_autoscaled(each, writer):
             yield _field(each, _author(writer))
 

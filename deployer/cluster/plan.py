@@ -141,7 +141,7 @@ def _guarded(step: Step, scope: Scope, *, head: str, named: Sequence[ObjectRef])
 def _extras(extras: Sequence[Extra], *, named: Sequence[ObjectRef], scope: Scope) -> tuple[tuple[Extra, Change], ...]:
     """What becomes of what git does not name. What other objects are in stays as long as they do."""
     reasons = [
-        (RESTING if extra.ref in scope.resting else "")
+        (RESTING if extra.ref in (scope.resting or ()) else "")
         or prune.kept(extra, scope.prune)
         or tenancy.kept(extra.ref, scope.allow)
         for extra in extras

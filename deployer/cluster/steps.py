@@ -96,8 +96,8 @@ def steps(  # noqa: PLR0913 - what is compared, with what, by whom
     asked: dict[str, Future[Change]] = {}
     for subject in seen:
         path = subject.target.path
-        if subject.ref in scope.resting:
-            known[path] = Change(subject.ref, Verdict.KEEP, note=RESTING)
+        if why := _rests(subject, scope, is_foreign=path in sight.foreign):
+            known[path] = Change(subject.ref, Verdict.KEEP, note=why)
         elif (change := _surely(subject, sight.foreign.get(path))) is not None:
             known[path] = change
         elif subject.live is not None:
@@ -133,6 +133,16 @@ def _autoscaled(seen: Sequence[Subject], dry_run: DryRun, threads: Executor) -> 
         else subject
         for subject in seen
     ]
+
+
+def _rests(subject: Subject, scope: Scope, *, is_foreign: bool) -> str:
+    """Why an object is not for a revert of drift, whatever it is like, or nothing."""
+    if scope.resting is None:
+        return ""
+    if subject.ref in scope.resting:
+        return RESTING
+    goes = subject.live is None and not is_foreign and desired.goes_by_itself(subject.target.manifest)
+    return "gone after it ended, as it says; the next deployment runs it again" if goes else ""
 
 
 def _surely(subject: Subject, other: str | None) -> Change | None:

@@ -31,6 +31,8 @@ _DEEP = 2
 _NOT_GITS = ("f:metadata", "f:status")
 """Finalizers and owner references are for controllers to add."""
 
+_NOT_IN_GIT = "-"
+"""As in RFC 6901: an item that a rule cannot name by its number, for rules count git's items."""
 _NOT_EXCHANGED = ("apiVersion", "kind", "metadata", "status")
 
 
@@ -41,7 +43,7 @@ class Stray:
     place: Place
     """In the live object."""
     path: tuple[str, ...]
-    """The steps of a JSON pointer into the manifest; the last one of an item counts the live items."""
+    """The steps of a JSON pointer into the manifest; the last one of an item is `-`, which is none of git's."""
     manager: str
     """Who is on record for it."""
 
@@ -176,7 +178,7 @@ class _Walk:
             if place < 0 or not isinstance(node, dict):
                 continue
             if key not in asked and self._is_added(node):
-                yield Stray((*self.place, place), (*self.path, str(place)), self.entry.manager)
+                yield Stray((*self.place, place), (*self.path, _NOT_IN_GIT), self.entry.manager)
             elif in_git >= 0:
                 inner = self._into(place, live[place], wanted[in_git], step=str(in_git), is_inside=True)
                 yield from inner.strays(node)

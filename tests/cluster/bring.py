@@ -11,7 +11,7 @@ from deployer.cluster.apply import SETTLE, apply
 from deployer.cluster.applyset import Scope, Stamp
 from deployer.cluster.connection import Connection
 from deployer.cluster.plan import Plan, plan
-from deployer.model import Allow, DriftRule, Manifest, ObjectDrift, ObjectResult, PrunePolicy
+from deployer.model import Allow, DriftRule, Manifest, ObjectDrift, ObjectRef, ObjectResult, PrunePolicy
 
 INVENTORY = "deployer.test.acme-shop"
 HALF = PrunePolicy()
@@ -25,8 +25,9 @@ def scope(
     allow: Allow | None = None,
     ignore: tuple[DriftRule, ...] = (),
     hold: bool = False,
+    resting: frozenset[ObjectRef] | None = None,
 ) -> Scope:
-    return Scope(namespace, INVENTORY, force, prune, allow, ignore, hold)
+    return Scope(namespace, INVENTORY, force, prune, allow, ignore, hold, resting)
 
 
 def bring(
@@ -39,6 +40,7 @@ def bring(
     allow: Allow | None = None,
     ignore: tuple[DriftRule, ...] = (),
     hold: bool = False,
+    resting: frozenset[ObjectRef] | None = None,
     on_result: Callable[[ObjectResult], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
     settle: float = SETTLE,
@@ -48,7 +50,7 @@ def bring(
     return apply(
         connection,
         tuple(manifests),
-        scope=scope(namespace, force=force, prune=prune, allow=allow, ignore=ignore, hold=hold),
+        scope=scope(namespace, force=force, prune=prune, allow=allow, ignore=ignore, hold=hold, resting=resting),
         on_result=on_result,
         settle=settle,
         **{"stamp": Stamp("c" * 40, "one", "d" * 64), **rest},

@@ -14,7 +14,7 @@ import pytest
 
 from deployer.cluster.applyset import applyset_id
 from deployer.cluster.connection import Connection, connect
-from deployer.model import JSON, PART_OF, Author, DriftKind, FieldDrift, Manifest, ObjectDrift, ObjectRef
+from deployer.model import JSON, PART_OF, Action, Author, DriftKind, FieldDrift, Manifest, ObjectDrift, ObjectRef
 from deployer.settings import ClusterSettings, FileSecret
 from tests.cluster.bring import INVENTORY, bring, drifted
 from tests.cluster.hands import Hands
@@ -66,6 +66,43 @@ def test_a_removed_label_that_git_has_is_nobodys(connection: Connection, namespa
     found = only(drifted(connection, [subject], namespace=namespace))
 
     assert found.fields == (FieldDrift("metadata.labels.tier", "front", "(none)", None),)
+
+
+ENV = "/spec/template/spec/containers/0/env"
+
+
+def test_a_removed_variable_is_nobodys_although_others_have_variables_there(
+    connection: Connection, namespace: str, others: Hands
+) -> None:
+    subject = deployment("web", containers=[
+        {"name": "main", "image": "shop:1", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]},
+    ])  # fmt: skip
+    bring(connection, [subject], namespace=namespace)
+    others.edit(subject, {"op": "remove", "path": f"{ENV}/1"}, by="alice")
+    others.edit(subject, {"op": "add", "path": f"{ENV}/-", "value": {"name": "X", "value": "3"}}, by="bob")
+
+    found = only(drifted(connection, [subject], namespace=namespace))
+
+    by = {field.path.rpartition("[")[2]: field.author.manager if field.author else None for field in found.fields}
+    assert by == {'name="B"]': None, 'name="X"]': "bob"}
+
+
+def test_a_job_that_goes_by_itself_is_none_when_it_is_gone_and_any_other_is_missing(
+    connection: Connection, namespace: str
+) -> None:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "shop:1"}]}
+    going = thing("batch/v1", "Job", "going", spec={"ttlSecondsAfterFinished": 60, "template": {"spec": pod}})
+    staying = thing("batch/v1", "Job", "staying", spec={"template": {"spec": pod}})
+    bring(connection, [going, staying], namespace=namespace)
+    for name in ("going", "staying"):
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+        assert connection.request("DELETE", path, body={"propagationPolicy": "Background"}).status == 200
+
+    assert only(drifted(connection, [going, staying], namespace=namespace)).ref.name == "staying"
+    reverted = bring(connection, [going, staying], namespace=namespace, resting=frozenset())
+    assert [result.action for result in reverted] == [Action.KEPT, Action.CREATED]
+    (again, _) = bring(connection, [going, staying], namespace=namespace)
+    assert again.action is Action.CREATED
 
 
 def test_a_deployment_that_was_scaled_by_hand(connection: Connection, namespace: str, others: Hands) -> None:

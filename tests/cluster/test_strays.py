@@ -202,14 +202,21 @@ def test_one_that_is_left_alone_is_none_and_stays(
 
 
 @pytest.mark.parametrize(
-    "rule", [DriftRule(managers=("other",)), DriftRule(path="/spec/template/spec/containers/1/env")], ids=str
+    "rule",
+    [
+        DriftRule(managers=("other",)),
+        DriftRule(path="/spec/template/spec/containers/1/env"),
+        DriftRule(path="/spec/template/spec/containers/0/env/0"),
+        DriftRule(path="/spec/template/spec/containers/0/env/1"),
+    ],
+    ids=str,
 )
 def test_one_that_no_rule_names_is_drift(
     connection: Connection, namespace: str, others: Hands, rule: DriftRule
 ) -> None:
     subject = web("A")
     bring(connection, [subject], namespace=namespace)
-    others.edit(subject, adding("EXTRA"), by="reloader")
+    others.edit(subject, adding("EXTRA") | {"path": "/spec/template/spec/containers/0/env/0"}, by="reloader")
 
     assert len(drifted(connection, [subject], namespace=namespace, ignore=(rule,))) == 1
 
