@@ -115,6 +115,8 @@ def settled(memory: Memory, ended: Deployment | None, results: Sequence[ObjectRe
             if result is not None and result.action in _PUT_BACK:
                 reverts[mark] = (*reverts.get(mark, ()), ended.finished_at)
                 refused.pop(mark, None)
+            elif result is not None and result.action is Action.UNCHANGED and ended.state is State.SUCCEEDED:
+                refused.pop(mark, None)  # it was as git wants it by then: neither put back nor refused
             else:
                 refused[mark] = _refusal(ended, result, before=refused.get(mark))
     return replace(memory, reverts=reverts, refused=refused)

@@ -101,9 +101,18 @@ def test_a_deployment_that_came_to_nothing_is_the_reason_for_all() -> None:
     assert memory.reverts == {}
 
 
-@pytest.mark.parametrize("results", [became(Action.UNCHANGED), []], ids=["unchanged", "not mentioned"])
-def test_what_a_deployment_that_succeeded_did_not_change_is_not_tried_for_ever(results: list[ObjectResult]) -> None:
-    memory = settled(tried(SCALED), ended(State.SUCCEEDED), results)
+def test_what_a_deployment_that_succeeded_does_not_mention_is_not_tried_for_ever() -> None:
+    memory = settled(tried(SCALED), ended(State.SUCCEEDED), [])
+    assert memory.refused[SCALE].reason == "the deployment changed nothing of it"
+
+
+def test_what_went_back_by_itself_before_it_was_put_back_is_neither_a_revert_nor_refused() -> None:
+    memory = settled(tried(SCALED, memory=refused(2, SCALED)), ended(State.SUCCEEDED), became(Action.UNCHANGED))
+    assert (memory.reverts, memory.refused, memory.attempt) == ({}, {}, None)
+
+
+def test_what_a_deployment_that_failed_left_as_it_was_is_refused() -> None:
+    memory = settled(tried(SCALED), ended(summary="apply: no"), became(Action.UNCHANGED))
     assert memory.refused[SCALE].reason == "the deployment changed nothing of it"
 
 
