@@ -86,7 +86,10 @@ def drift(looks: Iterable[tuple[Environment, EnvironmentState, Checked]]) -> str
     for environment, state, last in looks:
         checked = last.of(state.deployed)
         lines.append(f"{environment.key}: {drift_words.said(checked)}")
-        lines.extend(f"  {told}" for told in drift_words.told(checked.objects))
+        lines.extend(
+            f"  {told}"
+            for told in drift_words.told(checked.objects, day=checked.checked_at.date() if checked.checked_at else None)
+        )
     return "\n".join(lines)
 
 

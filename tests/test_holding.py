@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -86,6 +87,15 @@ def test_what_is_only_reported_is_never_put_back() -> None:
         assert looked(scaled(), policy=policy).step is Step.REPORT
     words = "observed, not held: Deployment shop/web spec.replicas 3 → 5 by keda at 12:02"
     assert said(looked(scaled(), policy=Drift.REPORT), scaled()) == words
+
+
+def test_a_time_of_another_day_than_that_on_which_it_was_found_has_its_date() -> None:
+    decision = looked(scaled(), policy=Drift.REPORT)
+    for days, words in ((0, "by keda at 12:02"), (1, "by keda at 2026-11-23 12:02")):
+        seen = replace(looked_at(decision, scaled()), since=NOON + timedelta(days=days))
+        assert drift_words.said(seen).endswith(words)
+        later = replace(seen, checked_at=NOON + timedelta(days=9))
+        assert drift_words.said(later) == drift_words.said(seen), "no other words for the same at midnight"
 
 
 def test_two_reverts_have_a_cool_down_between_them() -> None:

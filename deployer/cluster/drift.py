@@ -15,7 +15,7 @@ from deployer.cluster.applyset import Scope
 from deployer.cluster.change import Change, FieldChange, Verdict
 from deployer.cluster.connection import Connection
 from deployer.cluster.fields import changed, shown_path, text
-from deployer.cluster.merge import in_order, overlaid
+from deployer.cluster.merge import in_order, named_at, overlaid
 from deployer.cluster.plan import plan
 from deployer.cluster.prune import Extra
 from deployer.cluster.record import Entry
@@ -88,7 +88,7 @@ def _fields(step: Step, live: Mapping[str, JSON]) -> Iterator[FieldDrift]:
     for each in changed(before, in_order(after, before, live)):
         writer = attribution.writer(live, each.place, absent=each.old is None)
         if not _is_autoscaled(each, writer):
-            yield _field(each, _author(writer))
+            yield _field(_as_written(each, step, live), _author(writer))
 
 
 def _states(step: Step, live: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], Mapping[str, JSON]]:
@@ -103,6 +103,14 @@ def _states(step: Step, live: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], M
 def _is_autoscaled(change: FieldChange, writer: Entry | None) -> bool:
     """Whether an autoscaler set it that is gone by now, or that we may not list."""
     return change.place == _REPLICAS and writer is not None and (writer.manager, writer.subresource) == _AUTOSCALER
+
+
+def _as_written(change: FieldChange, step: Step, live: Mapping[str, JSON]) -> FieldChange:
+    """The change with git's value also where the API server leaves it out, as it does with 0, false and no text."""
+    if change.new is not None or change.hidden or change.old is None:
+        return change
+    named = named_at(step.over(live).manifest.content, live, change.place)
+    return replace(change, new=named) if named in (0, False, "") and not isinstance(named, float) else change
 
 
 def _field(change: FieldChange, author: Author | None) -> FieldDrift:

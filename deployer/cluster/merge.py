@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deployer.cluster import record
 from deployer.cluster.canonical import FILLED, Default, Kept, canonical
-from deployer.cluster.record import Fields
+from deployer.cluster.record import Fields, Place
 from deployer.model import JSON
 
 
@@ -24,6 +24,32 @@ def overlaid(live: Mapping[str, JSON], wanted: Mapping[str, JSON], *, empties: b
     """
     merged = _Overlay(empties).of(dict(live), dict(canonical(wanted)), _known(live))
     return merged if isinstance(merged, dict) else dict(live)
+
+
+def named_at(wanted: Mapping[str, JSON], live: Mapping[str, JSON], place: Place) -> JSON:
+    """What git names at a place of the live object, whose keyed lists may have their items elsewhere; None: nothing."""
+    value: JSON = dict(wanted)
+    beside: JSON = dict(live)
+    known: Fields = _known(live)
+    for step in place:
+        if isinstance(step, str):
+            value, beside = _get(value, step), _get(beside, step)
+            known = record.below(known, f"f:{step}")
+        elif isinstance(value, list) and isinstance(beside, list) and step < len(beside):
+            names, beside = record.key_names(known), beside[step]
+            number = step if names is None else record.places(value, names).get(record.key_of(beside, names), -1)
+            value = value[number] if 0 <= number < len(value) else None
+            known = {} if names is None else _item(known, record.key_of(beside, names))
+    return value
+
+
+def _get(value: JSON, key: str) -> JSON:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _item(known: Fields, key: record.Key) -> Fields:
+    found = (element for element in known if element != "." and record.key_of_element(element) == key)
+    return record.below(known, next(found, ""))
 
 
 def in_order(after: Mapping[str, JSON], live: Mapping[str, JSON], known_of: Mapping[str, JSON]) -> dict[str, JSON]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from deployer.forges.report import cut, line
 from deployer.holding import Checked, DriftState, Step, held, refusal, stopped
@@ -62,7 +63,7 @@ def said(checked: Checked) -> str:
     if why := refusal(checked):
         rest = f"{doing(checked)}: {_refused(checked)}: {_first_clause(line(why.reason))}"
     else:
-        rest = f"{doing(checked)}: {differences(held(checked))}" if held(checked) else ""
+        rest = f"{doing(checked)}: {differences(held(checked), day=_day(checked))}" if held(checked) else ""
     return cut("; ".join(filter(None, (fight(checked), rest))), LENGTH)
 
 
@@ -81,14 +82,14 @@ def doing(checked: Checked) -> str:
     return "being put back" if checked.step is Step.REVERT else "observed, not held"
 
 
-def differences(found: Sequence[ObjectDrift]) -> str:
+def differences(found: Sequence[ObjectDrift], *, day: date | None = None) -> str:
     """The first difference, and how many more there are; of what there is to know about it only the first clause."""
-    return _counted(told([replace(drift, note=_first_clause(drift.note)) for drift in found]))
+    return _counted(told([replace(drift, note=_first_clause(drift.note)) for drift in found], day=day))
 
 
-def told(found: Sequence[ObjectDrift]) -> tuple[str, ...]:
-    """Each difference in one line."""
-    return tuple(line(text) for drift in found for text in _told(drift))
+def told(found: Sequence[ObjectDrift], *, day: date | None = None) -> tuple[str, ...]:
+    """Each difference in one line; times of another day than the given one with their date."""
+    return tuple(line(text) for drift in found for text in _told(drift, day))
 
 
 def without_values(found: Sequence[ObjectDrift]) -> tuple[str, ...]:
@@ -123,17 +124,23 @@ def _counted(each: Sequence[str]) -> str:
     return f"{each[0]}{more}" if each else "nothing"
 
 
-def _told(drift: ObjectDrift) -> list[str]:
+def _day(checked: Checked) -> date | None:
+    """The day on which a state was first told of: what is said of it does not change at midnight."""
+    begun = checked.since or checked.checked_at
+    return begun.date() if begun else None
+
+
+def _told(drift: ObjectDrift, day: date | None) -> list[str]:
     if drift.fields:
-        return [f"{named(drift.ref)} {each}" for each in drift.fields]
-    about = "; ".join(filter(None, (drift.note, str(drift.author or ""))))
+        return [f"{named(drift.ref)} {each.said(day=day)}" for each in drift.fields]
+    about = "; ".join(filter(None, (drift.note, drift.author.said(day=day) if drift.author else "")))
     return [f"{named(drift.ref)} {drift.kind}{': ' if drift.note else ' '}{about}".rstrip()]
 
 
 def fight(checked: Checked) -> str:
     """What is not put back any more, and who fights for it; nothing if nobody does."""
     given_up = stopped(checked)
-    return f"{_fight(checked)}: {differences(given_up)}" if given_up else ""
+    return f"{_fight(checked)}: {differences(given_up, day=_day(checked))}" if given_up else ""
 
 
 def _fight(checked: Checked) -> str:

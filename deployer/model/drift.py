@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from deployer.model.objects import ObjectRef
@@ -48,7 +48,14 @@ class Author:
     """To the second; a manager's newest write of that object."""
 
     def __str__(self) -> str:
-        return f"by {self.manager} at {self.at:%H:%M}" if self.at else f"by {self.manager}"
+        return self.said()
+
+    def said(self, *, day: date | None = None) -> str:
+        """As in `by kubectl-edit at 14:02`; with its date if that is another than the given one."""
+        if self.at is None:
+            return f"by {self.manager}"
+        at = f"{self.at:%H:%M}" if day in (None, self.at.date()) else f"{self.at:%Y-%m-%d %H:%M}"
+        return f"by {self.manager} at {at}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,12 @@ class FieldDrift:
     """It is a Secret's: both values are left out."""
 
     def __str__(self) -> str:
+        return self.said()
+
+    def said(self, *, day: date | None = None) -> str:
+        """As in `spec.replicas 3 → 5 by kubectl-edit at 14:02`; with the date if that is another than the given one."""
         what = f"{self.path} changed (hidden)" if self.hidden else f"{self.path} {self.git} → {self.live}"
-        return f"{what} {self.author}" if self.author else what
+        return f"{what} {self.author.said(day=day)}" if self.author else what
 
 
 @dataclass(frozen=True, slots=True)

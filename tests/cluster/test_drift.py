@@ -87,6 +87,36 @@ def test_a_removed_variable_is_nobodys_although_others_have_variables_there(
     assert by == {'name="B"]': None, 'name="X"]': "bob"}
 
 
+@pytest.mark.parametrize(("value", "live"), [(False, True), (0, 30)])
+def test_git_s_value_is_told_also_where_the_api_server_leaves_it_out(
+    connection: Connection, namespace: str, others: Hands, value: Any, live: Any
+) -> None:
+    name = "paused" if value is False else "minReadySeconds"
+    content: Any = deployment("web").content
+    subject = manifest({**content, "spec": {**content["spec"], name: value}})
+    bring(connection, [subject], namespace=namespace)
+    others.merge(subject, {"spec": {name: live}})
+
+    (field,) = only(drifted(connection, [subject], namespace=namespace)).fields
+
+    assert (field.path, field.git, field.live) == (f"spec.{name}", json.dumps(value), json.dumps(live))
+
+
+def test_git_s_empty_text_is_told_in_an_item_that_is_elsewhere_in_the_cluster(
+    connection: Connection, namespace: str, others: Hands
+) -> None:
+    subject = deployment("web", containers=[
+        {"name": "main", "image": "shop:1", "env": [{"name": "A", "value": "1"}, {"name": "B", "value": ""}]},
+    ])  # fmt: skip
+    bring(connection, [subject], namespace=namespace)
+    others.edit(subject, replacing(ENV, [{"name": "B", "value": "mine"}, {"name": "A", "value": "1"}]))
+
+    (field,) = only(drifted(connection, [subject], namespace=namespace)).fields
+
+    assert field.path.endswith('[name="B"].value')
+    assert (field.git, field.live) == ('""', "mine")
+
+
 def test_a_job_that_goes_by_itself_is_none_when_it_is_gone_and_any_other_is_missing(
     connection: Connection, namespace: str
 ) -> None:
