@@ -13,7 +13,7 @@ from deployer.cluster.connection import Connection, Response
 from deployer.cluster.disguise import KEPT_BY_SERVER, LAST_APPLIED, shown, shown_pair
 from deployer.cluster.equality import same
 from deployer.cluster.fields import changed
-from deployer.cluster.patch import edit, over, patch
+from deployer.cluster.patch import edited, over, patch
 from deployer.cluster.refusal import INVALID, conflicts, explain, immutable_fields, name_owners, rejects_dry_run
 from deployer.cluster.target import Target
 from deployer.model import FIELD_MANAGER, JSON
@@ -33,7 +33,7 @@ class Held(Protocol):
     def cleared(self, live: Object, /) -> Object:
         """A state of it without what will be taken away."""
 
-    def exchange(self, live: Object, /) -> list[JSON]:
+    def exchange(self, live: identity.Content, /) -> list[JSON]:
         """What to do to a state of it, over which what git wants is refused."""
 
 
@@ -80,9 +80,9 @@ class DryRun:
                 break
             live = seen.body
             target = held.over(live) if held else target
-        if response.status == INVALID and held is not None and (operations := held.exchange(live)):
-            exchanged = edit(self.connection, target, operations, dry_run=True)
-            response = exchanged if exchanged.status < 300 else response
+        if response.status == INVALID and held is not None:
+            made = edited(self.connection, target, live, held.exchange, dry_run=True)
+            live, response = made or (live, response)
         if response.status >= 400 or not isinstance(response.body, dict):
             return self._refused(target, live, response)
         return difference(target, live, held.cleared(response.body) if held else response.body, note)

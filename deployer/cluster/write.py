@@ -15,7 +15,7 @@ from deployer.cluster.change import Verdict
 from deployer.cluster.connection import Connection, Response
 from deployer.cluster.delete import Deleter
 from deployer.cluster.discovery import Kind
-from deployer.cluster.patch import METADATA, WHOLE, edit, over, patch
+from deployer.cluster.patch import METADATA, WHOLE, edit, edited, over, patch
 from deployer.cluster.refusal import INVALID, capped, conflicts, explain, immutable_fields, name_owners, said
 from deployer.cluster.resources import group_path
 from deployer.cluster.steps import Step
@@ -97,30 +97,23 @@ class Writer:
             response = edit(self.connection, step.target, removal(identity.version(live), found))
             if response.status < 300:
                 return _object(response), capped(f"removed {named}")
-            if response.status == INVALID and (made := self._exchanged(step)) is not None:
-                return made, capped(f"replaced {named}")
             note = capped(f"{named} could not be removed: {said(response)}")
-            live = _object(self.connection.request("GET", step.target.path))
+            before, live = live, _object(self.connection.request("GET", step.target.path))
+            refused = response.status == INVALID and identity.version(before) == identity.version(live)
+            if refused and (made := self._exchanged(step)) is not None:
+                return made, capped(f"replaced {named}")
         return live, note
 
     def _exchanged(self, step: Step) -> _Live:
         """Put what git wants in the place of what is in its way; what the object is then, None if that is refused."""
-        for _ in range(_CLOSELY):
-            live = _object(self.connection.request("GET", step.target.path))
-            if not (operations := step.exchange(live)):
-                return None
-            response = edit(self.connection, step.target, operations)
-            if response.status != _CONFLICT:
-                return _object(response)
-        return None
+        live = _object(self.connection.request("GET", step.target.path))
+        made = edited(self.connection, step.target, live, step.exchange)
+        return _object(made[1]) if made else None
 
     def _disown(self, target: Target) -> None:
         """Be on record for what was exchanged by applying it alone, so that it goes when git drops it."""
-        for _ in range(_CLOSELY):
-            live = _object(self.connection.request("GET", target.path))
-            operations = disowning(live)
-            if not operations or edit(self.connection, target, operations).status != _CONFLICT:
-                return
+        live = _object(self.connection.request("GET", target.path))
+        edited(self.connection, target, live, disowning)
 
     def _problem(self, target: Target, response: Response, deadline: float) -> str:
         """Why the object is not in the cluster as it should be, or nothing."""

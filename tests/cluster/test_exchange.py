@@ -95,6 +95,33 @@ def spec(others: Hands, subject: Manifest) -> object:
     return others.live(subject)["spec"]
 
 
+def test_it_is_exchanged_also_while_a_controller_writes_the_object(
+    connection: Connection, namespace: str, others: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject, by_hand = CASES["the only port of a service"]
+    bring(connection, [subject], namespace=namespace, hold=True)
+    others.edit(subject, *by_hand)
+    ask, written = connection.request, []
+
+    def asking(method: str, path: str, **rest: Any) -> Any:
+        if "json-patch" in rest.get("content_type", "") and len(written) % 2 == 0:
+            written.append("")
+            others.merge(subject, {"metadata": {"annotations": {"at": str(len(written))}}}, by="controller")
+        elif "json-patch" in rest.get("content_type", "") and rest["query"]["fieldManager"] == "deployer":
+            written.append("")
+        return ask(method, path, **rest)
+
+    monkeypatch.setattr(type(connection), "request", staticmethod(asking))
+    (result,) = bring(connection, [subject], namespace=namespace, hold=True)
+    monkeypatch.undo()
+
+    assert written
+    assert result.action is Action.UPDATED, result.message
+    assert [port["port"] for port in others.live(subject)["spec"]["ports"]] == [80]
+    entries = others.live(subject)["metadata"]["managedFields"]
+    assert [each["operation"] for each in entries if each["manager"] == "deployer"] == ["Apply"]
+
+
 def test_what_others_have_beside_it_stays(connection: Connection, namespace: str, others: Hands) -> None:
     subject, (by_hand,) = CASES["the source of a volume"]
     content: Any = subject.content
