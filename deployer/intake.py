@@ -59,6 +59,10 @@ class Intake:
         accepted = self.store.deployments.queue(ended, note=reason)
         if accepted.id == ended.id:
             self.queues.report()
+            key = request.key
+            self.store.counters.add(
+                "deployments", repository=key.repository, environment=key.environment, state=state.value
+            )
         return accepted
 
     def _deployment(self, request: Request) -> Deployment:

@@ -137,7 +137,7 @@ class Known:
     last: Deployment | None
     """The newest deployment of the merged commit to this environment."""
     current: bool = True
-    """`last` is what began last in the environment, and not something else after it."""
+    """Nothing else began in the environment after `last`."""
     is_tip: bool = True
     """The branch ends with the merged commit."""
     rolled_back: bool = False

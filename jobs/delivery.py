@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from redis.exceptions import RedisError
+from rq.timeouts import JobTimeoutException
 
 from deployer.asking import about
 from deployer.model import (
@@ -34,7 +36,7 @@ from deployer.webhooks.receive import Refused, interpret
 from jobs import proposal
 from jobs.admission import admission
 from jobs.commands import obey
-from jobs.plan import Origin, Plan, lease_name, turn
+from jobs.plan import Origin, Plan, broken, lease_name, turn
 from jobs.rerun import run_again
 from jobs.resources import Resources
 
@@ -45,6 +47,7 @@ FULL = timedelta(seconds=1)
 
 DEATHS = 3
 """A delivery that takes its worker along this often is not planned again."""
+_DEADLY = f"its worker died {DEATHS} times while planning it (out of memory?)"
 
 
 def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[EnvironmentKey]:
@@ -71,8 +74,15 @@ def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[Enviro
 
 def _grant(given: Resources, wish: Wish) -> list[EnvironmentKey]:
     """A wish is nobody else's while its forge is asked, but holds up no merge of its repository."""
-    with given.store.leases.hold(f"wish:{wish.delivery.forge}:{wish.delivery.id}") as lease:
-        return wish.plan() if lease is not None else []
+    forge, delivery_id = wish.delivery.forge, wish.delivery.id
+    with given.store.leases.hold(f"wish:{forge}:{delivery_id}") as lease:
+        if lease is None:
+            return []
+        if given.store.deliveries.begun(forge, delivery_id) <= DEATHS:
+            return wish.plan()
+    given.store.audit.add("failed", at=given.clock(), forge=forge, delivery=delivery_id, reason=_DEADLY)
+    given.store.deliveries.planned(forge, delivery_id)
+    return []
 
 
 def _plan(given: Resources, asked: Asked) -> list[EnvironmentKey]:
@@ -148,13 +158,18 @@ class Asked:
             plan.refuse(commit, f"{Stage.PLAN}: {failure.message}")
         except SettingsError as error:
             plan.refuse(commit, f"settings: {error}")
-        self.given.store.deliveries.planned(forge, delivery_id)
+        except (RedisError, JobTimeoutException):
+            raise  # nothing can be written down now, or this job's time is up: it is owed as it was
+        except Exception as error:
+            log.exception("internal error", forge=forge, delivery=delivery_id)
+            plan.refuse(commit, broken(error))
+        self.given.store.deliveries.planned(forge, delivery_id, receipt=plan.origin.receipt)
         log.info("plan", forge=forge, delivery=delivery_id, commit=commit, environments=list(map(str, planned)))
         return planned
 
     def _refuse_deadly(self) -> None:
         if self.given.store.deliveries.begun(self.delivery.forge, self.delivery.id) > DEATHS:
-            raise Permanent(f"its worker died {DEATHS} times while planning it (out of memory?)", stage=Stage.PLAN)
+            raise Permanent(_DEADLY, stage=Stage.PLAN)
 
     def _tip(self, mirror: Mirror) -> str:
         """The commit to deploy: the merged one, once our own mirror has it on its branch.

@@ -14,6 +14,8 @@ from deployer.planning import in_turn
 from deployer.store.turns import Running
 from jobs.resources import Resources
 
+LOOKING = timedelta(seconds=1)
+"""After this an environment waits again whose rollout somebody looks at."""
 CLAIM = timedelta(seconds=30)
 """After this an environment waits again, should its worker have died before it took the lease."""
 
@@ -37,8 +39,8 @@ def next_turn(given: Resources, *, workers: int) -> EnvironmentKey | None:
             return None
         if given.store.turns.take(chosen, at=now, patience=CLAIM, seen=seen):
             return chosen
-        if given.store.leases.held(str(chosen)):  # by a look at its rollout, after which its queue is seen to as well
-            given.store.deployments.postpone(chosen, due=now + CLAIM)
+        if given.store.leases.held(str(chosen)):  # by a look at its rollout, which does not take long
+            given.store.deployments.postpone(chosen, due=now + LOOKING)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from deployer.intake import Intake, Request
-from deployer.model import BranchKey, Deployment, Environment, EnvironmentKey, Receipt, State, Trigger
+from deployer.model import BranchKey, Deployment, Environment, EnvironmentKey, Receipt, Stage, State, Trigger
 from deployer.planning import Known, decide, fingerprint, older, reached, replayed
 from deployer.source.mirror import Mirror
 from deployer.source.overlay import reads
@@ -45,6 +45,11 @@ def turn(given: Resources, branch: BranchKey) -> Iterator[bool]:
     finally:
         if mine:
             given.store.deliveries.wake(branch.forge, branch.repository, at=given.clock())
+
+
+def broken(error: Exception) -> str:
+    """What the commit says when planning it failed for a reason that nobody thought of."""
+    return f"{Stage.PLAN}: internal error ({type(error).__name__}); the worker's log has the details"
 
 
 def lease_name(branch: BranchKey) -> str:
@@ -142,6 +147,8 @@ class Plan:
         environments = self.given.store.environments
         while True:
             before = environments.planned(*names)
+            if before is not None and not mirror.has(before):
+                mirror.fetch(self.branch.name)  # another machine has planned it; unless a forced push took it away
             if before is not None and mirror.is_ahead(before, commit, branch=self.branch.name):
                 return True
             if environments.plan(*names, commit, after=before):
@@ -169,15 +176,22 @@ class Plan:
         ahead = self._ahead(environment, commit, mirror)
         state = self.given.store.environments.get(environment.key)
         last = self.given.store.deployments.latest(environment.key, commit)
-        current = self.given.store.deployments.get(state.chosen) if state.chosen else None
         return Known(
             state.deployed,
             ahead,
             last,
-            current=last is None or state.chosen == last.id,
+            current=last is None or self._is_current(last, state.chosen),
             is_tip=last is None or mirror.tip(self.branch.name) == commit,
-            rolled_back=current is not None and current.trigger is Trigger.ROLLBACK,
+            rolled_back=state.back_to is not None,
         )
+
+    def _is_current(self, last: Deployment, chosen: str | None) -> bool:
+        """Whether nothing else began after a deployment. Of one that failed before it began, the ids tell: they sort by
+        time."""
+        if chosen is None or chosen == last.id:
+            return True
+        unbegun = last.state is State.FAILED and not self.given.store.deployments.stages(last.id)
+        return unbegun and chosen < last.id
 
     def _ahead(self, environment: Environment, commit: str, mirror: Mirror) -> str | None:
         """A commit further along the branch that the environment runs or was told to run, or that left it alone."""

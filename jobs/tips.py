@@ -23,7 +23,7 @@ from deployer.repositories import tip
 from deployer.settings import SettingsError
 from jobs.admission import admission
 from jobs.delivery import DEATHS, Asked, ask
-from jobs.plan import Origin, Plan, turn
+from jobs.plan import Origin, Plan, broken, turn
 from jobs.resources import Resources, resources
 
 log = structlog.get_logger()
@@ -223,8 +223,12 @@ class _Tip:
                 self.planned.append(key)  # what there is when it breaks off counts
         except Permanent as failure:
             plan.refuse(commit, f"{Stage.PLAN}: {failure.message}")
-        except Exception:
+        except (Temporary, SettingsError, RedisError, JobTimeoutException):
             self.given.store.tips.ended(self.branch)  # badly, but nobody died
+            raise
+        except Exception as error:
+            self.given.store.tips.ended(self.branch)
+            plan.refuse(commit, broken(error))
             raise
         self.given.store.tips.ended(self.branch)
         self.given.store.tips.level(self.branch)

@@ -97,10 +97,10 @@ class _Entry:
         except (ValueError, TypeError, LookupError):
             raise Broken(chain.number(self.head), f"a row cannot be read, with the id {self.id} in Redis") from None
 
-    def is_since(self, time: datetime) -> bool:
-        """Whether it says that it was written at a time or later; what cannot be read does not."""
+    def is_within(self, first: datetime, last: datetime) -> bool:
+        """Whether it says that it was written between two times. What cannot be read, or is of the future, does not."""
         try:
-            return self.read.at >= time
+            return first <= self.read.at <= last
         except Broken:
             return False
 
@@ -177,7 +177,7 @@ class Audit:
         if not last:
             return 0
         start = self._read(START)
-        due = takewhile(lambda entry: not entry.is_since(before), self._entries(_entry(last[0]).id))
+        due = takewhile(lambda entry: not entry.is_within(before, at), self._entries(_entry(last[0]).id))
         end, count, damage = _inspect(start, due)
         if end is None:
             return 0
@@ -192,7 +192,7 @@ class Audit:
             for entry in page:
                 head = chain.follow(head, entry.row, entry.head)
                 met = met or head == noted
-                said = str(entry.read.fields.get("before")) if _TRIMMING in entry.row else said
+                said = _trimmed(entry.read) if _TRIMMING in entry.row else said
         first = chain.number(start) + 1
         if end != head:
             wrong = min(chain.number(head), chain.number(end)) + 1
@@ -227,6 +227,17 @@ class Audit:
 def _entry(raw: tuple[bytes | str | None, Mapping[bytes | str, bytes | str] | None]) -> _Entry:
     row, head = ((raw[1] or {}).get(name, b"") for name in (b"row", b"head"))
     return _Entry(_text(raw[0]), row if isinstance(row, bytes) else row.encode(), _text(head))
+
+
+def _trimmed(row: AuditRow) -> str:
+    """The head before the first row that was left.
+
+    Raises:
+        Broken: what was removed was not whole any more.
+    """
+    if damage := row.fields.get("damage"):
+        raise Broken(row.number, f"row {row.number} says of those that were removed: {damage}")
+    return str(row.fields.get("before"))
 
 
 def _inspect(head: str, entries: Iterable[_Entry]) -> tuple[_Entry | None, int, str | None]:

@@ -10,12 +10,17 @@ from redis import Redis
 FIELD = "begun"
 """Of the record of what was begun; whoever writes an end removes it."""
 
-# KEYS: record  ARGV: field, run of Redis
+MOST_RESTARTS = 3
+"""So many restarts of Redis are believed to have nothing to do with what was begun; both may want the same memory."""
+
+# KEYS: record  ARGV: field, run of Redis, restarts that are believed
 _BEGIN = """
-local run, before = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^(%w+):(%d+)$')
-local count = tonumber(before or 0) + 1
-if run and run ~= ARGV[2] then count = math.max(count - 1, 1) end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ':' .. count)
+local run, before, restarts = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^(%w+):(%d+):(%d+)$')
+local count, restarts = tonumber(before or 0) + 1, tonumber(restarts or 0)
+if run and run ~= ARGV[2] and restarts < tonumber(ARGV[3]) then
+  count, restarts = math.max(count - 1, 1), restarts + 1
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ':' .. count .. ':' .. restarts)
 return count
 """
 
@@ -35,4 +40,4 @@ class Beginnings:
             field: of that hash.
         """
         run = self._redis.info("server")["run_id"]
-        return int(self._begin(keys=[record], args=[field, run]))
+        return int(self._begin(keys=[record], args=[field, run, MOST_RESTARTS]))

@@ -36,6 +36,17 @@ return redis.call('DEL', KEYS[2])
 """
 
 
+# KEYS: owed, delivery  ARGV: member, how often it had come (empty: that is no matter)
+_PLANNED = f"""
+redis.call('HDEL', KEYS[2], 'attempts', '{FIELD}')
+if ARGV[2] ~= '' and redis.call('HGET', KEYS[2], 'times') ~= ARGV[2] then
+  redis.call('ZADD', KEYS[1], 'XX', 0, ARGV[1])
+else
+  redis.call('ZREM', KEYS[1], ARGV[1])
+end
+"""
+
+
 class Deliveries:
     """Records of deliveries, for 30 days. They are made on arrival."""
 
@@ -44,6 +55,7 @@ class Deliveries:
         self._beginnings = Beginnings(redis)
         self._claim = redis.register_script(CLAIM)
         self._wake = redis.register_script(_WAKE)
+        self._planned = redis.register_script(_PLANNED)
 
     def get(self, forge: str, delivery_id: str) -> Delivery | None:
         """The delivery as it last came, or None when it is unknown or older than the retention."""
@@ -74,12 +86,10 @@ class Deliveries:
         """Count one more beginning of planning a delivery and return the count since one came to an end."""
         return self._beginnings.count(key(forge, delivery_id))
 
-    def planned(self, forge: str, delivery_id: str) -> None:
-        """Nothing more is owed to this delivery."""
-        with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zrem(OWED, member(forge, delivery_id))
-            pipe.hdel(key(forge, delivery_id), "attempts", FIELD)
-            pipe.execute()
+    def planned(self, forge: str, delivery_id: str, *, receipt: Receipt | None = None) -> None:
+        """Nothing more is owed to a delivery, unless it came once more since the receipt for which it was planned."""
+        keys = [OWED, key(forge, delivery_id)]
+        self._planned(keys=keys, args=[member(forge, delivery_id), receipt.times if receipt else ""])
 
     def owe(self, forge: str, delivery_id: str, *, due: datetime) -> None:
         """A recorded delivery has to be planned (again) at that time."""

@@ -12,12 +12,14 @@ from deployer.store import names
 from deployer.store.codec import text, text_hash
 from deployer.store.leases import Lease, LeaseLost
 
-# Putting back what drifted is nobody's new wish.
-# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id, 1 if it only puts back what drifted
-_BEGIN = """
+# Putting back what drifted is nobody's new wish. What somebody went back to stays that, however often it is deployed.
+# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id, trigger
+_BEGIN = f"""
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'deployment', ARGV[3])
-if ARGV[4] ~= '1' then redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'chosen', ARGV[3]) end
+if ARGV[4] ~= '{Trigger.DRIFT}' then redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'chosen', ARGV[3]) end
+if ARGV[4] == '{Trigger.ROLLBACK}' then redis.call('HSET', KEYS[1], 'back_to', ARGV[2]) end
+if redis.call('HGET', KEYS[1], 'back_to') ~= ARGV[2] then redis.call('HDEL', KEYS[1], 'back_to') end
 redis.call('HDEL', KEYS[1], 'reads')
 return 1
 """
@@ -39,6 +41,8 @@ class EnvironmentState:
     deployment: str | None = None
     chosen: str | None = None
     """Id of the last one that began because git or somebody wanted another commit, or this one again."""
+    back_to: str | None = None
+    """The commit that somebody went back to, as long as no other one has begun."""
 
     @property
     def commits(self) -> tuple[str, ...]:
@@ -71,7 +75,7 @@ class Environments:
     def get(self, key: EnvironmentKey) -> EnvironmentState:
         """The state of an environment; all None before its first deployment."""
         fields = text_hash(self._redis.hgetall(name(key)))
-        return EnvironmentState(*map(fields.get, ("desired", "deployed", "deployment", "chosen")))
+        return EnvironmentState(*map(fields.get, ("desired", "deployed", "deployment", "chosen", "back_to")))
 
     def planned(self, forge: str, repository: str, branch: str) -> str | None:
         """The commit of a branch that was planned last, whether or not it reached an environment."""
@@ -108,8 +112,8 @@ class Environments:
             LeaseLost: nothing was written, because the lease is somebody else's by now.
         """
         keys = [name(deployment.key), lease.key if lease else ""]
-        back = int(deployment.trigger is Trigger.DRIFT)
-        if not self._begin(keys=keys, args=[str(lease.token) if lease else "", deployment.commit, deployment.id, back]):
+        token = str(lease.token) if lease else ""
+        if not self._begin(keys=keys, args=[token, deployment.commit, deployment.id, deployment.trigger.value]):
             raise LeaseLost(str(deployment.key))
 
 

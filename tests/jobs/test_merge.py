@@ -14,10 +14,11 @@ from deployer.intake import Intake, Request
 from deployer.model import BranchKey, Delivery, EnvironmentKey, State, Trigger
 from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.settings import Settings
+from deployer.source.mirror import Mirror
 from jobs import merge
 from jobs.delivery import DEATHS, plan_delivery
 from jobs.merge import CLAIM, plan_owed, plan_with
-from jobs.plan import turn
+from jobs.plan import Plan, broken, turn
 from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
 from jobs.resources import Resources
 from tests import repositories
@@ -346,6 +347,88 @@ def test_another_event_of_what_was_rolled_back_does_not_bring_it_back(world: Wor
     world.plan(bad)
     assert world.given.store.deployments.queued(STAGING) == ()
     assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+@pytest.mark.parametrize("asked", [Trigger.MANUAL, Trigger.RERUN, Trigger.REPLAY])
+def test_a_rollback_stays_one_when_what_was_gone_back_to_is_deployed_once_more(world: World, asked: Trigger) -> None:
+    bad = rolled_back(world)
+    world.given.store.deployments.queue(deployment("again", commit=world.first, trigger=asked))
+    world.deploy(STAGING)
+    world.plan(bad)
+    assert world.given.store.deployments.queued(STAGING) == ()
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+def test_a_new_merge_ends_a_rollback(world: World) -> None:
+    rolled_back(world)
+    world.plan(better := world.commit("better"))
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == better
+    assert world.given.store.environments.get(STAGING).back_to is None
+
+
+def rolled_back(world: World) -> str:
+    """Deploy a commit and go back from it; gives that commit."""
+    for commit in (world.first, bad := world.commit("bad")):
+        world.plan(commit)
+        world.deploy(STAGING)
+    world.given.store.deployments.queue(deployment("back", commit=world.first, trigger=Trigger.ROLLBACK))
+    world.deploy(STAGING)
+    return bad
+
+
+def test_what_another_machine_has_planned_is_not_taken_back_by_one_that_has_not_heard_of_it(world: World) -> None:
+    world.plan(world.first)
+    older, newer = world.commit("two"), world.commit("three")
+    other = replace(world, given=replace(world.given, data=world.given.data.with_name("other"), _mirrors={}))
+    world.given.mirror(world.given.settings.environment(STAGING)).fetch("main")
+    repositories.git(world.repository, "update-ref", "refs/heads/main", older)
+    other.given.mirror(world.given.settings.environment(STAGING)).fetch("main")
+    repositories.git(world.repository, "update-ref", "refs/heads/main", newer)
+    world.plan(newer)
+    world.deliver(older)
+    plan_all(other.given)
+    assert world.given.store.environments.planned("github", "acme/shop", "main") == newer
+
+
+def test_an_error_that_nobody_thought_of_is_told_on_the_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise ValueError("a bug of ours")
+
+    monkeypatch.setattr("jobs.plan.reads", bug)
+    world.plan(world.first)
+    found = world.latest(STAGING, world.first)
+    assert (found.state, found.summary) == (State.FAILED, broken(ValueError()))
+
+
+def test_what_comes_again_while_it_is_planned_is_owed_its_planning(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = world.deliver(world.first)
+    run = Plan.run
+
+    def run_slowly(plan: Plan, commit: str, mirror: Mirror) -> Iterator[EnvironmentKey]:
+        yield from run(plan, commit, mirror)
+        world.deliver(world.first, delivery=identity)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Plan, "run", run_slowly)
+        plan_delivery(world.given, "github", identity)
+    assert world.given.store.deliveries.owed(before=world.clock()) == (("github", identity),)
+    plan_all(world.given)
+    assert world.given.store.deliveries.owed() == ()
+
+
+def test_another_event_of_a_commit_that_failed_before_it_began_changes_nothing(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    world.clock.move(1)
+    world.plan(second := world.commit("two"))
+    (queued,) = world.given.store.deployments.queued(STAGING)
+    world.given.store.deployments.finish(queued, State.FAILED, "fetch: gone", at=world.clock())
+    world.clock.move(1)
+    world.plan(second)
+    assert world.latest(STAGING, second).id == queued.id
 
 
 @contextmanager

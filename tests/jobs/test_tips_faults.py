@@ -19,6 +19,7 @@ from deployer.settings import Settings
 from jobs import tips
 from jobs.delivery import DEATHS
 from jobs.merge import CLAIM
+from jobs.plan import broken
 from jobs.queue import MERGES
 from jobs.sweep import PATIENCE, sweep_with
 from jobs.tips import DOWN, compare_with, plan_tip
@@ -241,8 +242,10 @@ def test_a_bug_of_ours_is_said_once_and_holds_up_nothing(world: World, monkeypat
     for _ in range(2):
         world.given.store.tips.owe(MAIN, due=world.clock())
         assert plan_all(world.given) == []
-    assert len(audited(world, "failed")) == 1
+    assert len(audited(world, "failed")) == 3, "once for the branch, once for each environment"
     assert world.given.store.tips.owed(before=world.clock()) == ()
+    found = world.latest(STAGING, world.first)
+    assert (found.state, found.summary) == (State.FAILED, broken(ValueError()))
 
 
 def test_a_branch_that_left_the_settings_is_forgotten(world: World) -> None:
