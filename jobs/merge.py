@@ -52,6 +52,8 @@ def plan_owed(given: Resources) -> list[EnvironmentKey]:
     while work := _claim(given):
         if found:
             given.queues.deploy()
+        if given.store.deliveries.owed(before=given.clock()):
+            given.queues.plan_beside()  # this one may have to wait for its forge, and the next for nobody
         planned = work()
         for _ in planned[1:]:
             given.queues.deploy()

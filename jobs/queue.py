@@ -31,7 +31,7 @@ KEEP_FAILED_SECONDS = 3600
 """What failed is in the records and in the log; RQ's own default would keep it for a year."""
 
 BEAT_SECONDS = 5
-HEARD = timedelta(seconds=4 * BEAT_SECONDS)
+HEARD = timedelta(seconds=3 * BEAT_SECONDS)
 """How often a worker says that it lives, and after what silence it counts as dead."""
 
 ENOUGH = 16
@@ -64,6 +64,11 @@ class Queues:
     def plan(self, *, delay: float = 0) -> None:
         """Have somebody look at the deliveries that are owed."""
         self._enqueue(self._merges, Work("jobs.merge.plan", (), MERGE_SECONDS), delay=delay)
+
+    def plan_beside(self) -> None:
+        """Have somebody else look at them, too, if nobody is about to."""
+        if not self._merges.count:
+            self.plan()
 
     def deploy(self, *, delay: float = 0) -> None:
         """Have somebody give turns to the environments that wait (now, or in so many seconds).

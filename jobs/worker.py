@@ -12,6 +12,7 @@ import ctypes
 import gc
 import os
 import signal
+import socket
 import sys
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -89,6 +90,23 @@ def _hand_on(*_: object) -> None:
     resources().store.leases.stopping = True
 
 
+def bury(redis: Redis) -> None:
+    """Strike off the workers of this machine that were killed: until they are, they count among those that live."""
+    for worker in Worker.all(connection=redis):
+        if worker.hostname == socket.gethostname() and worker.pid and not _lives(worker.pid):
+            worker.register_death()  # type: ignore[no-untyped-call]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 class Pool(WorkerPool):
     """RQ's pool, in which one living worker always reports and another one checks."""
 
@@ -134,6 +152,7 @@ def main(workers: int) -> None:
     if left := kustomize.uncaged():
         log.warning(f"unshare(1) is not there or not allowed: kustomize runs with {left}")
     settle_memory()
+    bury(given.redis)
     Pool(workers=workers, redis=given.redis).start(logging_level="WARNING")
 
 

@@ -9,12 +9,13 @@ import pytest
 from redis import Redis
 from rq.serializers import JSONSerializer
 
-from deployer.model import BranchKey
-from jobs import delivery
+from deployer.model import BranchKey, EnvironmentKey
+from jobs import delivery, merge
 from jobs.admission import admission
 from jobs.delivery import DEATHS, FULL
 from jobs.plan import lease_name
-from jobs.queue import BEAT_SECONDS, DEPLOYMENTS, Queues
+from jobs.queue import BEAT_SECONDS, DEPLOYMENTS, MERGES, Queues
+from jobs.resources import Resources
 from jobs.worker import PoolWorker
 from tests.examples import PRODUCTION, STAGING
 from tests.jobs.asking import comment, send
@@ -45,6 +46,22 @@ def test_a_branch_that_is_to_be_planned_waits_its_turn_at_its_forge_too(world: W
         assert plan_all(world.given) == []
     world.clock.move(60)
     assert plan_all(world.given) == [PRODUCTION, STAGING]
+
+
+def test_somebody_else_is_told_of_what_is_left_before_one_waits_for_its_forge(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths: list[int] = []
+
+    def plan(given: Resources, *_: str) -> list[EnvironmentKey]:
+        depths.append(given.queues.depths()[MERGES])
+        return []
+
+    monkeypatch.setattr(merge, "plan_delivery", plan)
+    for _ in range(3):
+        world.deliver(world.first)
+    plan_all(world.given)
+    assert depths == [1, 1, 1], "one job is enough, and there is one as long as something is left"
 
 
 def test_comments_wait_for_each_other_and_merges_for_none_of_them(world: World) -> None:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from rq import Worker
 from rq.serializers import JSONSerializer
 
 from jobs.queue import DEPLOYMENTS
-from jobs.worker import PoolWorker
+from jobs.worker import PoolWorker, bury
+
+
+def test_workers_of_this_machine_that_were_killed_are_struck_off(redis: Redis) -> None:
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    alive, dead, elsewhere = (PoolWorker([DEPLOYMENTS], connection=redis, serializer=JSONSerializer) for _ in range(3))
+    dead.pid = elsewhere.pid = gone.pid
+    elsewhere.hostname = "another"
+    for worker in (alive, dead, elsewhere):
+        worker.register_birth()
+    bury(redis)
+    assert {worker.name for worker in Worker.all(connection=redis)} == {alive.name, elsewhere.name}
 
 
 def test_a_worker_removes_what_killed_jobs_left(redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
