@@ -33,11 +33,12 @@ def folder() -> Iterator[Path]:
 
 
 def sweep() -> int:
-    """Remove what killed processes of this user left. How many folders that were."""
+    """Remove what killed processes of this user left, as far as possible. How many folders that were."""
     left = [path for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*") if _is_abandoned(path)]
     for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(left)
+        with suppress(RecursionError):
+            shutil.rmtree(path, ignore_errors=True)
+    return sum(not path.exists() for path in left)
 
 
 def _is_abandoned(path: Path) -> bool:

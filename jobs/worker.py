@@ -71,7 +71,11 @@ class PoolWorker(Worker):
     def run_maintenance_tasks(self) -> None:
         """At the start and every ten minutes, as RQ has it; what killed jobs left on the disk goes then, too."""
         super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
-        if left := scratch.sweep():
+        try:
+            left = scratch.sweep()
+        except Exception:  # no reason to stop working
+            log.exception("what killed jobs left was not removed")
+        else:
             log.info("removed what killed jobs left", folders=left)
 
     def handle_warm_shutdown_request(self) -> None:

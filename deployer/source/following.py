@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from deployer.source.allowance import spend
+
 MOST_LINKS = 40
 """Links that one path may go through, as in the kernel."""
 
@@ -130,6 +132,7 @@ class Follower:
 
         Raises:
             Leaves: it, or a link on the way, is absolute, leads out, or goes in circles.
+            TooMuch: the links have more parts than may be looked at (`allowance.at_most`).
         """
         waiting = [_Way(path, [("", self._root)], path.split("/")[::-1])]
         while True:
@@ -174,6 +177,7 @@ class Follower:
                 refused = _refused(child.target)
                 self._led[where] = Leaves(where, refused or _NOWHERE, link=where)  # if met before its end: a circle
                 if not refused:
+                    spend(len(way.passed) + child.target.count("/"))
                     return _Way(where, list(way.passed), child.target.split("/")[::-1], [where])
             self._go_on(way, where)
         return None

@@ -91,7 +91,7 @@ class _Reader:
         """Where each value ends, by where it begins; one that is still open is not there."""
         self._open: list[int] = []
         self._flows = 0
-        """How many of those that are open are written in brackets or braces, as is all that is within such a one."""
+        """How many of those that are open are written in brackets or braces; all that is within such a one is, too."""
 
     def close(self) -> None:
         self._parser.dispose()
@@ -135,7 +135,7 @@ class _Reader:
     def _begin(self, event: yaml.CollectionStartEvent) -> None:
         start = len(self._events) - 1
         self._open.append(start)
-        self._flows += bool(self._flows or event.flow_style)
+        self._flows += bool(event.flow_style)
         _check_depth(event, len(self._open))
         if event.anchor:
             self._anchors[event.anchor] = start

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from deployer.source import kustomization
+from deployer.source.allowance import spend
 from deployer.source.finding import Fault, Finding
 from deployer.source.goyaml import Unreadable
 from deployer.source.reference import Reference, Role
@@ -172,12 +173,21 @@ class Visit:
 
     def _follow_links(self, folder: str, field: str) -> None:
         """Helm goes through links within a chart, and reads what they lead to."""
-        waiting, met = [folder], set[str]()
+        waiting, walked = [folder], set[str]()
         while waiting:
-            links = [path for path, entry in self._snapshot.walk(waiting.pop()) if entry.kind is Kind.LINK]
-            for link in set(links) - met:
-                met.add(link)
-                waiting.append(self._arrive(link, field, link, optional=True)[0])
+            here = waiting.pop()
+            if walked.isdisjoint(_upwards(here)):
+                walked.add(here)
+                waiting += self._linked(here, field)
+
+    def _linked(self, folder: str, field: str) -> Iterator[str]:
+        """The folders to which links in a folder lead."""
+        for path, entry in self._snapshot.walk(folder):
+            spend(1)
+            if entry.kind is Kind.LINK:
+                where, there = self._arrive(path, field, path, optional=True)
+                if there is not None and there.kind is Kind.FOLDER:
+                    yield where
 
     def _is_no_base(self, path: str, entry: Entry, reference: Reference) -> bool:
         """Whether it is a folder of which nobody knows what to build; told here, where the line is known."""
@@ -238,6 +248,14 @@ class Visit:
 
 
 _NO_PLACE: Final = {Role.HELM: Fault.HELM, Role.FUNCTION: Fault.FUNCTION, Role.UNKNOWN: Fault.UNKNOWN}
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """A path, and every folder that it is in, the root among them."""
+    yield path
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _digest_of(reads: Mapping[str, str], place: Place) -> bytes:

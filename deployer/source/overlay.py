@@ -16,7 +16,7 @@ from deployer import scratch
 from deployer.model import Environment, Manifests
 from deployer.source import cage, graph, kustomize, manifests, node, scalars
 from deployer.source.allowance import TooMuch, at_most
-from deployer.source.finding import Finding
+from deployer.source.finding import Fault, Finding
 from deployer.source.graph import Inputs
 from deployer.source.known_inputs import KnownInputs
 from deployer.source.mirror import Mirror
@@ -121,11 +121,14 @@ def _render(mirror: Mirror, commit: str, overlay: str, inputs: Inputs, options: 
 def _lines(mirror: Mirror, commit: str, findings: Sequence[Finding]) -> dict[Finding, int]:
     """The lines on which findings stand: each file is read once, and no longer than is worth a number."""
     found: dict[Finding, int] = {}
+    searched = [finding for finding in findings if finding.file and finding.fault is not Fault.UNREADABLE]
     with suppress(TooMuch), at_most(_MOST_SEARCHED):
-        for file in dict.fromkeys(finding.file for finding in findings if finding.file):
-            here = {finding: finding.text or finding.field for finding in findings if finding.file == file}
-            known = scalars.lines(_text(mirror, commit, file), set(here.values()))
-            found |= {finding: known[text] for finding, text in here.items() if text in known}
+        for file in dict.fromkeys(finding.file for finding in searched):
+            here = [finding for finding in searched if finding.file == file]
+            wanted = {text for finding in here for text in (finding.text, finding.field) if text}
+            known = scalars.lines(_text(mirror, commit, file), wanted)
+            lines = {finding: known.get(finding.text) or known.get(finding.field) for finding in here}
+            found |= {finding: line for finding, line in lines.items() if line}
     return found
 
 

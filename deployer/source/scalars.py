@@ -8,6 +8,7 @@ from typing import Final
 
 import yaml
 
+from deployer.source import goyaml
 from deployer.source.allowance import spend
 
 _MOST_WITHIN: Final = 100
@@ -52,9 +53,13 @@ def _inner(event: yaml.ScalarEvent, line: int) -> Iterator[tuple[str, int]]:
 
 
 def _scalars(text: bytes) -> Iterator[tuple[yaml.ScalarEvent, int]]:
-    """The scalars up to where `text` is no YAML any more, each with its line."""
+    """The scalars up to where `text` is no YAML any more, or nested too deep, each with its line."""
+    depth = 0
     with suppress(yaml.YAMLError):
         for event in yaml.parse(text, Loader=yaml.CBaseLoader):
             spend(1)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > goyaml.MAX_DEPTH:
+                return  # nobody reads on, and the parser takes ever longer
             if isinstance(event, yaml.ScalarEvent) and event.start_mark is not None:
                 yield event, event.start_mark.line + 1

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from deployer.model import Permanent, Stage
 
+_DEEPEST = 200
+"""Folders in each other. Whoever removes them may take a step on its stack for each."""
+
 
 @contextmanager
 def private_folder(folder: Path) -> Iterator[None]:
@@ -85,6 +88,8 @@ def refused(path: str, reason: str) -> Permanent:
 def _refusing(path: str) -> Iterator[None]:
     if ".." in path.split("/") or path.startswith("/"):
         raise refused(path, "a name that leads out of the repository")
+    if path.count("/") > _DEEPEST:
+        raise refused(path, f"it lies in more than {_DEEPEST} folders")
     try:
         yield
     except (FileExistsError, NotADirectoryError) as error:

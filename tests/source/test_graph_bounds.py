@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
+from deployer.model import Permanent
 from deployer.source import graph
 from deployer.source.finding import Fault
 from deployer.source.overlay import reads
@@ -126,6 +128,66 @@ def test_an_overlay_of_too_many_values_is_refused_alone(
     monkeypatch.setattr(graph, "_MOST", graph._MOST._replace(values=10_000))
     commit = bases(trees, within.format("a," * 2_000), number=8)
     assert faults(trees, commit, OVERLAY, "good") == [{Fault.ENDLESS}, set()]
+
+
+def nested(trees: Trees, name: str, *, depth: int) -> str:
+    """A commit with an overlay whose charts hold the same tree ten times, which holds one ten times, and so on."""
+    repository = trees.repository
+    repositories.commit(repository, GOOD)
+    tree = repositories.git(repository, "rev-parse", "HEAD:good")
+    for _ in range(depth):
+        listing = "".join(f"040000 tree {tree}\t{number}\n" for number in range(10))
+        tree = repositories.git(repository, "mktree", stdin=listing.encode())
+    text = repositories.git(repository, "hash-object", "-w", "--stdin", stdin=b"helmCharts: [{name: a}]\n")
+    overlay = repositories.git(
+        repository, "mktree", stdin=f"040000 tree {tree}\tcharts\n100644 blob {text}\tkustomization.yaml\n".encode()
+    )
+    good = repositories.git(repository, "rev-parse", "HEAD:good")
+    commit = repositories.commit_tree(repository, f"040000 tree {good}\tgood\n040000 tree {overlay}\t{name}\n".encode())
+    trees.mirror.fetch("main")
+    return commit
+
+
+def test_charts_that_hold_the_same_tree_many_times_are_refused_for_their_overlay_alone(trees: Trees) -> None:
+    begun = time.monotonic()
+    assert faults(trees, nested(trees, "o", depth=12), "o", "good") == [{Fault.ENDLESS}, set()]
+    assert time.monotonic() - begun < 30
+
+
+def test_links_in_charts_that_lead_back_are_walked_once(trees: Trees) -> None:
+    links: Files = {f"o/charts/{number}": Path() for number in range(2000)}
+    commit = trees.commit({"o/kustomization.yaml": "helmCharts: [{name: a}]\n", **links})
+    begun = time.monotonic()
+    assert faults(trees, commit, "o") == [{Fault.HELM}]
+    assert time.monotonic() - begun < 2
+
+
+def test_links_of_very_many_parts_are_refused_for_their_overlay_alone(trees: Trees) -> None:
+    links: Files = {f"l/{number}": Path("../l/" * 800 + "f") for number in range(1500)}
+    names = ", ".join(f"../l/{number}" for number in range(1500))
+    commit = trees.commit({"o/kustomization.yaml": f"crds: [{names}]\n", "l/f": "{}", **links, **GOOD})
+    assert faults(trees, commit, "o", "good") == [{Fault.ENDLESS}, set()]
+
+
+@pytest.mark.parametrize("field", ["resources", "generators"])
+def test_text_that_opens_without_end_costs_nothing(trees: Trees, field: str) -> None:
+    commit = trees.commit({FILE: f"{field}: [g.yaml]\n", f"{OVERLAY}/g.yaml": "[" * 100_000, **GOOD})
+    begun = time.monotonic()
+    assert faults(trees, commit, "good") == [set()]
+    faults(trees, commit, OVERLAY)
+    trees.refused({FILE: "[" * 100_000})
+    assert time.monotonic() - begun < 5
+
+
+def test_what_lies_deeper_than_anybody_puts_it_is_refused_and_leaves_nothing(
+    trees: Trees, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder := tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    deep = "/".join(["a"] * 300)
+    with pytest.raises(Permanent, match="it lies in more than 200 folders"):
+        trees.render({FILE: f"resources: ['{deep}/x.yaml']\n", f"{OVERLAY}/{deep}/x.yaml": config_map("one")})
+    assert list(folder.iterdir()) == []
 
 
 def test_a_path_that_is_named_many_times_is_followed_once(trees: Trees) -> None:
