@@ -10,7 +10,6 @@ import pytest
 from rq import Queue
 from rq.timeouts import JobTimeoutException
 
-from deployer.intake import Intake, Request
 from deployer.model import BranchKey, Delivery, EnvironmentKey, State, Trigger
 from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.settings import Settings
@@ -22,7 +21,7 @@ from jobs.plan import Plan, broken, turn
 from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
 from jobs.resources import Resources
 from tests import repositories
-from tests.examples import PRODUCTION, STAGING, after, deployment
+from tests.examples import PRODUCTION, STAGING, after
 from tests.jobs.world import World, plan_all
 
 
@@ -296,23 +295,6 @@ def test_a_job_whose_time_is_up_drops_no_delivery(world: World, monkeypatch: pyt
     assert world.given.store.deliveries.owed(before=after(10_000))
 
 
-def test_another_event_of_a_merge_that_left_alone_what_was_rolled_back_changes_nothing(world: World) -> None:
-    world.plan(world.first)
-    world.deploy(STAGING)
-    world.plan(world.commit("bad"))
-    world.deploy(STAGING)
-    readme = repositories.commit(world.repository, {"README": "hello"}, "Explain")
-    world.plan(readme)
-    back = Request(STAGING, world.first, Trigger.ROLLBACK)
-    Intake(world.given.store, world.given.queues, world.clock).accept(back)
-    world.deploy(STAGING)
-    world.clock.move(60)
-    world.plan(readme)
-    world.deploy(STAGING)
-    assert world.given.store.environments.get(STAGING).deployed == world.first
-    assert world.latest(STAGING, readme).summary.startswith("rolled back")
-
-
 def test_a_delivery_that_keeps_killing_its_planner_is_given_up_and_the_commit_says_why(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,48 +315,6 @@ def test_a_delivery_that_keeps_killing_its_planner_is_given_up_and_the_commit_sa
     assert (found.state, found.summary.split(":")[0]) == (State.FAILED, "plan")
     assert "its worker died 3 times" in found.summary
     assert world.given.store.deliveries.owed() == ()
-
-
-def test_another_event_of_what_was_rolled_back_does_not_bring_it_back(world: World) -> None:
-    world.plan(world.first)
-    world.deploy(STAGING)
-    bad = world.commit("bad")
-    world.plan(bad)
-    world.deploy(STAGING)
-    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
-    world.given.store.deployments.queue(back)
-    world.deploy(STAGING)
-    world.plan(bad)
-    assert world.given.store.deployments.queued(STAGING) == ()
-    assert world.given.store.environments.get(STAGING).deployed == world.first
-
-
-@pytest.mark.parametrize("asked", [Trigger.MANUAL, Trigger.RERUN, Trigger.REPLAY])
-def test_a_rollback_stays_one_when_what_was_gone_back_to_is_deployed_once_more(world: World, asked: Trigger) -> None:
-    bad = rolled_back(world)
-    world.given.store.deployments.queue(deployment("again", commit=world.first, trigger=asked))
-    world.deploy(STAGING)
-    world.plan(bad)
-    assert world.given.store.deployments.queued(STAGING) == ()
-    assert world.given.store.environments.get(STAGING).deployed == world.first
-
-
-def test_a_new_merge_ends_a_rollback(world: World) -> None:
-    rolled_back(world)
-    world.plan(better := world.commit("better"))
-    world.deploy(STAGING)
-    assert world.given.store.environments.get(STAGING).deployed == better
-    assert world.given.store.environments.get(STAGING).back_to is None
-
-
-def rolled_back(world: World) -> str:
-    """Deploy a commit and go back from it; gives that commit."""
-    for commit in (world.first, bad := world.commit("bad")):
-        world.plan(commit)
-        world.deploy(STAGING)
-    world.given.store.deployments.queue(deployment("back", commit=world.first, trigger=Trigger.ROLLBACK))
-    world.deploy(STAGING)
-    return bad
 
 
 def test_what_another_machine_has_planned_is_not_taken_back_by_one_that_has_not_heard_of_it(world: World) -> None:

@@ -1,0 +1,70 @@
+"""What somebody went back from stays away until something new is merged, or somebody asks for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.intake import Intake, Request
+from deployer.model import Trigger
+from tests import repositories
+from tests.examples import STAGING, deployment
+from tests.jobs.world import World
+
+
+def test_another_event_of_a_merge_that_left_alone_what_was_rolled_back_changes_nothing(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    world.plan(world.commit("bad"))
+    world.deploy(STAGING)
+    readme = repositories.commit(world.repository, {"README": "hello"}, "Explain")
+    world.plan(readme)
+    back = Request(STAGING, world.first, Trigger.ROLLBACK)
+    Intake(world.given.store, world.given.queues, world.clock).accept(back)
+    world.deploy(STAGING)
+    world.clock.move(60)
+    world.plan(readme)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+    assert world.latest(STAGING, readme).summary.startswith("rolled back")
+
+
+def test_another_event_of_what_was_rolled_back_does_not_bring_it_back(world: World) -> None:
+    world.plan(world.first)
+    world.deploy(STAGING)
+    bad = world.commit("bad")
+    world.plan(bad)
+    world.deploy(STAGING)
+    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
+    world.given.store.deployments.queue(back)
+    world.deploy(STAGING)
+    world.plan(bad)
+    assert world.given.store.deployments.queued(STAGING) == ()
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+@pytest.mark.parametrize("asked", [Trigger.MANUAL, Trigger.RERUN, Trigger.REPLAY])
+def test_a_rollback_stays_one_when_what_was_gone_back_to_is_deployed_once_more(world: World, asked: Trigger) -> None:
+    bad = rolled_back(world)
+    world.given.store.deployments.queue(deployment("again", commit=world.first, trigger=asked))
+    world.deploy(STAGING)
+    world.plan(bad)
+    assert world.given.store.deployments.queued(STAGING) == ()
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+def test_a_new_merge_ends_a_rollback(world: World) -> None:
+    rolled_back(world)
+    world.plan(better := world.commit("better"))
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == better
+    assert world.given.store.environments.get(STAGING).back_to is None
+
+
+def rolled_back(world: World) -> str:
+    """Deploy a commit and go back from it; gives that commit."""
+    for commit in (world.first, bad := world.commit("bad")):
+        world.plan(commit)
+        world.deploy(STAGING)
+    world.given.store.deployments.queue(deployment("back", commit=world.first, trigger=Trigger.ROLLBACK))
+    world.deploy(STAGING)
+    return bad
