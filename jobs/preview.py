@@ -147,14 +147,23 @@ class _Attempt:
         return [] if last else faults
 
     def _head(self, mirror: Mirror) -> str:
-        """What the request brings in now: what we were told of, or something newer that has it."""
-        key = self.wanted.key
+        """What the request brings in now: what we were told of, or something newer that has it.
+
+        Where git has neither, it is behind, or we were told late of what was pushed away meanwhile: the forge knows.
+        """
+        key, told = self.wanted.key, self.wanted.head
         ref = _REFS[self.given.settings.forges[key.forge].kind].format(key.number)
         head = mirror.merging.fetch(key.number, ref=ref)
-        if head != self.wanted.head and not mirror.contains(head, self.wanted.head):
-            problem = f"{self.wanted.head[:12]} is not there yet, but {head[:12]}"
+        if head != told and not mirror.contains(head, told) and head != (current := self._current_head()):
+            problem = f"{current[:12]} is not there yet, but {head[:12]}"
             raise Temporary(f"fetching {key}: {problem}", stage=Stage.FETCH)
+        self.given.store.previews.found(self.wanted, head)
         return head
+
+    def _current_head(self) -> str:
+        """What the forge says that the request brings in; where we cannot ask, what we were told."""
+        key, client = self.wanted.key, self.given.forge(self.wanted.key.forge)
+        return client.pull_request(key.repository, key.number).head if client else self.wanted.head
 
     def _reached(self, environments: tuple[Environment, ...], merged: Merged, mirror: Mirror) -> list[Environment]:
         """Those that deploying the result would touch, as planning a merge finds them, and those asked for by name."""

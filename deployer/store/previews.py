@@ -42,6 +42,11 @@ for _, name in ipairs(cjson.decode(ARGV[4])) do redis.call('HDEL', KEYS[1], 'ask
 return 1
 """
 
+# KEYS: request  ARGV: version, head
+_FOUND = """
+if redis.call('HGET', KEYS[1], 'version') == ARGV[1] then redis.call('HSET', KEYS[1], 'head', ARGV[2]) end
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -79,6 +84,7 @@ class Previews:
         self._ask = redis.register_script(_ASK)
         self._claim = redis.register_script(CLAIM)
         self._settle = redis.register_script(_SETTLE)
+        self._found = redis.register_script(_FOUND)
 
     def ask(self, wanted: Wanted, *, due: datetime) -> None:
         """A request is to be previewed (again) at that time; what was asked for before is out of date."""
@@ -104,6 +110,10 @@ class Previews:
     def is_current(self, wanted: Wanted) -> bool:
         """Whether we were told nothing newer of the request."""
         return bool(self._redis.hget(_name(wanted.key), "version") == str(wanted.version).encode())
+
+    def found(self, wanted: Wanted, head: str) -> None:
+        """A request brings in this commit, whatever we were told, unless we were told something newer meanwhile."""
+        self._found(keys=[_name(wanted.key)], args=[wanted.version, head])
 
     def claim(self, *, at: datetime, until: datetime) -> PullRequestKey | None:
         """Take the request that is due the longest, so that nobody else does until another time."""

@@ -33,6 +33,7 @@ class Host:
     base: str = "main"
     state: str = "open"
     merged_as: str | None = None
+    number: int = 15
     down: tuple[str, ...] = ()
     """Of which paths it knows nothing at the moment: parts of them."""
     refuses: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class Host:
             return {"permission": PEOPLE[match[1]], "user": {"id": NUMBERS[match[1]]}}
         if match := re.fullmatch(r"/orgs/acme/teams/operators/memberships/(\w+)", route):
             return {"state": "active"} if match[1] in MEMBERS else None
-        if not re.fullmatch(rf"/repos/{SHOP}/pulls/15", route):
+        if not re.fullmatch(rf"/repos/{SHOP}/pulls/{self.number}", route):
             return None
         merged, repository = self.state == "merged", {"id": 7}
         return {
@@ -77,7 +78,7 @@ class Host:
             return {"username": names[match[1]], "bot": names[match[1]] in ROBOTS}
         if route == "/api/v4/user":
             return {"id": NUMBERS[US], "username": US}
-        if not re.fullmatch(rf"/api/v4/projects/{SHOP}/merge_requests/15", route):
+        if not re.fullmatch(rf"/api/v4/projects/{SHOP}/merge_requests/{self.number}", route):
             return None
         return {
             "sha": "e" * 40,

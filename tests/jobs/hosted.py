@@ -63,6 +63,11 @@ class Hosted:
         changes = {"staging/config.yaml": config_map(text)}
         return self.forge.push_to(SHOP, number, changes, message=f"Say {text}", author="grace")
 
+    def rewrite(self, number: int, text: str) -> str:
+        """Something else in place of all that a request brought in, as after a rebase; gives its commit."""
+        changes = {"staging/config.yaml": config_map(text)}
+        return self.forge.rewrite(SHOP, number, changes, message=f"Say {text}", author="grace")
+
     def hear(self) -> list[EnvironmentKey]:
         """Take what the forge has told meanwhile, and do what it asks for but for deploying."""
         assert self.forge.settle()

@@ -92,6 +92,22 @@ def push_to(hosting: Hosting, repo: Repository, number: int, step: Step) -> str:
         return after
 
 
+def rewrite(hosting: Hosting, repo: Repository, number: int, step: Step) -> str:
+    """Put one commit on top of the base in place of all that an open pull request brings in, as a forced push does.
+
+    Gives the commit. Raises NotFound, Refused.
+    """
+    with repo.lock:
+        pull = _still_open(repo, number)
+        reference = _reference(repo.kind, number) if pull.fork else f"refs/heads/{pull.branch}"
+        base = repo.git.tip(pull.base)
+        repo.git.point(reference, base)
+        after = repo.git.commit_to(reference, step.changes, message=step.message, author=step.author, parent=base)
+        pushed = partial(_pushed, repo, Push(pull.branch, pull.head, after, pusher=step.author))
+        hosting.tell(repo, *([] if pull.fork else [pushed]), _follow(repo, pull, after, by=step.author))
+        return after
+
+
 def close(hosting: Hosting, repo: Repository, number: int, *, by: str) -> None:
     """Give up a pull request. Raises NotFound, Refused."""
     with repo.lock:

@@ -170,6 +170,10 @@ class SandboxForge:
         """Commit `changes` onto the branch of an open pull request and give the commit. Raises NotFound, Refused."""
         return branches.push_to(self._hosting, self._repository(repository), number, Step(changes, message, author))
 
+    def rewrite(self, repository: str, number: int, changes: Changes, *, message: str, author: str = VISITOR) -> str:
+        """Push with force: one commit with `changes` in place of all of an open pull request. Raises as `push_to`."""
+        return branches.rewrite(self._hosting, self._repository(repository), number, Step(changes, message, author))
+
     def close(self, repository: str, number: int, *, by: str = VISITOR) -> None:
         """Give up a pull request. Raises NotFound, Refused."""
         branches.close(self._hosting, self._repository(repository), number, by=by)

@@ -1,0 +1,68 @@
+"""Forges tell late, twice and out of order: a preview is of how the request stands, whatever was told last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployer.model import PullRequestKey
+from deployer.store.previews import Wanted
+from tests.jobs.hosted import Hosted, Mode, hosted
+from tests.jobs.world import SHOP, World
+
+pytestmark = pytest.mark.parametrize("mode", list(Mode))
+
+
+@pytest.fixture
+def there(world: World, key_file: Path, mode: Mode) -> Iterator[Hosted]:
+    with hosted(world, mode, key_file=key_file) as there:
+        yield there
+
+
+def tell_again(there: Hosted) -> None:
+    """The forge tells once more that a request was opened, as it was then."""
+    told = next(each for each in there.forge.deliveries(SHOP) if each.event in ("pull_request", "Merge Request Hook"))
+    there.forge.redeliver(SHOP, told.id)
+    there.hear()
+
+
+def known(there: Hosted, number: int) -> Wanted:
+    found = there.given.store.previews.get(PullRequestKey("github", SHOP, number))
+    assert found is not None
+    return found
+
+
+def test_what_was_pushed_away_does_not_come_back_with_a_late_event(there: Hosted) -> None:
+    request = there.propose("goodbye")
+    there.hear()
+    newer = there.rewrite(request.number, "ahoy")
+    there.hear()
+    before = there.said(request.number)
+    assert "+  text: ahoy" in before[-1]
+    tell_again(there)
+    assert there.said(request.number) == before
+    assert there.checks(newer)["preview/staging"] == "success"
+    assert known(there, request.number).head == newer
+
+
+def test_what_was_pushed_away_before_we_heard_of_it_is_not_previewed(there: Hosted) -> None:
+    request = there.propose("goodbye")
+    newer = there.rewrite(request.number, "ahoy")
+    assert there.forge.settle()
+    there.receiver.requests.clear()
+    tell_again(there)
+    assert "+  text: ahoy" in there.said(request.number)[-1]
+    assert there.checks(newer)["preview/staging"] == "success"
+    assert known(there, request.number).head == newer
+
+
+def test_a_late_event_of_a_commit_that_was_pushed_onto_leaves_the_newer_one_on_record(there: Hosted) -> None:
+    request = there.propose("goodbye")
+    there.hear()
+    newer = there.push(request.number, "ahoy")
+    there.hear()
+    tell_again(there)
+    assert "+  text: ahoy" in there.said(request.number)[-1]
+    assert known(there, request.number).head == newer
