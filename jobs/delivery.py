@@ -37,7 +37,7 @@ from jobs import proposal
 from jobs.admission import admission
 from jobs.commands import obey
 from jobs.plan import Origin, Plan, broken, lease_name, turn
-from jobs.rerun import run_again
+from jobs.rerun import given_up, run_again
 from jobs.resources import Resources
 
 log = structlog.get_logger()
@@ -234,6 +234,8 @@ class Wish:
 
     def _give_up(self, reason: str) -> None:
         log.warning("not done", forge=self.delivery.forge, delivery=self.delivery.id, error=reason)
+        if isinstance(self.event, Rerun):
+            given_up(self.given, self.delivery, self.event, self.environments)
         self._audit("failed", reason)
 
     def _audit(self, what: str, reason: str) -> None:

@@ -107,7 +107,7 @@ class _Attempt:
         if isinstance(environments, Ignored):
             self._reviewer.end(environments.reason)
         else:
-            self._reviewer.end("the request is over")
+            self._reviewer.end("no preview is made of this request any more")
             with suppress(Failure, SettingsError):  # the repository's next preview does it, too
                 self._tidy(self.given.mirror(environments[0]))
         self.given.store.previews.close(self.wanted)

@@ -38,7 +38,7 @@ def ask(given: Resources, forge: str, event: PullRequestEvent, *, environments: 
     if isinstance(found := previewed(given, wanted), Ignored):
         close(given, key)  # it may have been previewed before, on another branch
         return found
-    _owe(given, wanted)
+    owe(given, wanted)
     return None
 
 
@@ -67,7 +67,7 @@ def close(given: Resources, key: PullRequestKey) -> bool:
     """Have what was begun on a request brought to its end, because it is over; False when we know nothing of it."""
     known = given.store.previews.get(key)
     if known is not None and not known.closed:
-        _owe(given, replace(known, closed=True, asked=()))
+        owe(given, replace(known, closed=True, asked=()))
     return known is not None
 
 
@@ -93,6 +93,7 @@ def previewed(given: Resources, wanted: Wanted) -> tuple[Environment, ...] | Ign
     return tuple(entry.environment(name) for entry in entries for name in entry.environments)
 
 
-def _owe(given: Resources, wanted: Wanted) -> None:
+def owe(given: Resources, wanted: Wanted) -> None:
+    """Have a request looked at anew: previewed, or brought to its end when it is closed."""
     given.store.previews.ask(wanted, due=given.clock())
     given.queues.preview()

@@ -24,7 +24,7 @@ from deployer.model import (
 )
 from deployer.store.previews import Wanted
 from jobs.plan import Origin, Plan
-from jobs.proposal import ask_for
+from jobs.proposal import ask_for, owe
 from jobs.resources import Resources
 from jobs.reviews import Reviewer, request_of
 from jobs.rights import Person
@@ -56,6 +56,53 @@ def run_again(
     return _Again(given, delivery, event, forge).run(environments)
 
 
+def given_up(given: Resources, delivery: Delivery, event: Rerun, environments: tuple[Environment, ...]) -> None:
+    """What `run_again` could not do in all its tries is not done: have each check that waits for it get an end.
+
+    For checks of deployments that is owed already. Those of previews get theirs with the next preview of their
+    request, which is one that any push would get.
+    """
+    names = _previews(event, environments)
+    for wanted in _requests(given, delivery.forge, event, environments):
+        _reopen(given, wanted, names, event.commit)
+        if any(commit == event.commit for _, commit in given.store.previews.unended(wanted.key)):
+            owe(given, wanted)
+
+
+def _previews(event: Rerun, environments: tuple[Environment, ...]) -> list[str]:
+    """The checks of previews that are asked for."""
+    return [f"{PREVIEWED}/{each.key.environment}" for each in environments if asked(event, PREVIEWED, each)]
+
+
+def _requests(given: Resources, forge: str, event: Rerun, environments: tuple[Environment, ...]) -> list[Wanted]:
+    """The requests of which previews are asked for: those at that commit, and the one that the check was about.
+
+    If we have forgotten that one, it counts as closed until the forge says something else.
+    """
+    meant = [each for each in environments if asked(event, PREVIEWED, each)]
+    if not meant:
+        return []
+    records, named = given.store.previews, request_of(event.external_id)
+    numbers = {*records.requests(forge, event.repository, at=given.clock()), *([named] if named else [])}
+    found: list[Wanted] = []
+    for key in (PullRequestKey(forge, event.repository, number) for number in sorted(numbers)):
+        known = records.get(key)
+        if known is None and key.number == named:
+            found.append(Wanted(key, meant[0].branch, event.commit, from_fork=False, closed=True))
+        elif known is not None and (known.head == event.commit or key.number == named):
+            found.append(known)
+    return found
+
+
+def _reopen(given: Resources, wanted: Wanted, names: Sequence[str], commit: str) -> None:
+    """The forge shows checks of a request as queued: they are owed an end, even the one that they had."""
+    for name in names:
+        if wanted.version:
+            given.store.previews.reopen(wanted.key, name, commit)
+        else:
+            given.store.previews.begin(wanted.key, name, commit)
+
+
 @dataclass(frozen=True, slots=True)
 class _Again:
     """A person's wish for checks of one commit."""
@@ -68,18 +115,19 @@ class _Again:
     def run(self, environments: tuple[Environment, ...]) -> list[EnvironmentKey]:
         event = self.event
         person = Person(self.forge, event.repository, event.actor, event.actor_id)
-        deployed = tuple(each for each in environments if asked(event, DEPLOYED, each))
-        previewed = tuple(each for each in environments if asked(event, PREVIEWED, each))
-        self._tell_again(deployed)
+        names = _previews(event, environments)
+        requests = _requests(self.given, self.delivery.forge, event, environments)
+        self._tell_again(tuple(each for each in environments if asked(event, DEPLOYED, each)))
         try:
             person.must_write()
         except (Denied, Permanent) as refusal:
-            self._leave(self._requests() if previewed else [], previewed)
+            self._leave(requests, names)
             if isinstance(refusal, Permanent):
                 raise
             self._audit("refused", None, str(refusal))
             return []
-        self._preview(previewed)
+        for wanted in requests:
+            self._preview(wanted, names)
         found = [self._deploy(person, each) for each in environments if self._is_meant(each)]
         return [key for key in found if key is not None]
 
@@ -102,38 +150,26 @@ class _Again:
                     store.reports.owe(deployment, due=self.given.clock())
         self.given.queues.report()
 
-    def _preview(self, environments: tuple[Environment, ...]) -> None:
-        """Have the requests previewed anew that bring the commit in, as far as we were told of them."""
-        forge, repository = self.delivery.forge, self.event.repository
-        names = tuple(each.key.environment for each in environments if self.event.names)
-        for wanted in self._requests() if environments else ():
-            self._reopen(wanted.key, environments)
-            ignored: Ignored | None = Ignored("the request is at another commit, or over")
-            if wanted.head == self.event.commit and not wanted.closed:
-                ignored = ask_for(self.given, forge, repository, wanted.key.number, environments=names)
-            if ignored:
-                self._leave([wanted], environments)
-            self._audit("refused" if ignored else "granted", None, ignored.reason if ignored else None)
+    def _preview(self, wanted: Wanted, names: Sequence[str]) -> None:
+        """Have a request previewed anew that brings the commit in."""
+        forge, event = self.delivery.forge, self.event
+        _reopen(self.given, wanted, names, event.commit)
+        ignored: Ignored | None = Ignored("the request is at another commit, or over")
+        if (wanted.head == event.commit and not wanted.closed) or not wanted.version:
+            meant = [name.partition("/")[2] for name in names if event.names]
+            ignored = ask_for(self.given, forge, event.repository, wanted.key.number, environments=meant)
+        if ignored:
+            self._leave([wanted], names)
+        self._audit("refused" if ignored else "granted", None, ignored.reason if ignored else None)
 
-    def _requests(self) -> list[Wanted]:
-        """Those whose newest commit it is, and the one that the check was about."""
-        records, forge, repository = self.given.store.previews, self.delivery.forge, self.event.repository
-        named = request_of(self.event.external_id)
-        numbers = {*records.requests(forge, repository, at=self.given.clock()), *([named] if named else [])}
-        found = [records.get(PullRequestKey(forge, repository, number)) for number in sorted(numbers)]
-        return [each for each in found if each and (each.head == self.event.commit or each.key.number == named)]
-
-    def _reopen(self, key: PullRequestKey, environments: tuple[Environment, ...]) -> None:
-        """The forge shows checks of a request as queued: they are owed an end, even the one that they had."""
-        for environment in environments:
-            self.given.store.previews.reopen(key, f"{PREVIEWED}/{environment.key.environment}", self.event.commit)
-
-    def _leave(self, requests: Sequence[Wanted], environments: tuple[Environment, ...]) -> None:
+    def _leave(self, requests: Sequence[Wanted], names: Sequence[str]) -> None:
         """Show the checks of previews as they were, because there will be no new preview."""
         for wanted in requests:
-            self._reopen(wanted.key, environments)
-            for environment in environments:
-                Reviewer(self.given, wanted).repeat(f"{PREVIEWED}/{environment.key.environment}", self.event.commit)
+            _reopen(self.given, wanted, names, self.event.commit)
+            if not wanted.version:
+                owe(self.given, wanted)
+            for name in names:
+                Reviewer(self.given, wanted).repeat(name, self.event.commit)
 
     def _deploy(self, person: Person, environment: Environment) -> EnvironmentKey | None:
         """Deploy the commit to an environment; the environment if there is something to deploy now."""

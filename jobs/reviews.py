@@ -115,18 +115,22 @@ class Reviewer:
     def end(self, why: str, *, waiting: Collection[str] = (), state: CheckState = CheckState.CANCELLED) -> None:
         """Give each check that has begun the end that it would not get otherwise. Raises as `tell_all`.
 
+        One that had an end before the forge took it back gets that again where nothing newer is said of its commit.
+
         Args:
             why: for those on the head; those on other commits are outdated.
             waiting: environments whose check on the head is not over yet.
             state: of those on the head.
         """
-        key, head, client = self.wanted.key, self.wanted.head, self._client
-        begun = self.given.store.previews.unended(key) if client is not None else ()
+        head, closed, client = self.wanted.head, self.wanted.closed, self._client
+        begun = self.given.store.previews.unended(self.wanted.key) if client is not None else ()
         for name, commit in begun:
             environment = name.partition("/")[2]
             if client is None or (commit == head and environment in waiting):
                 continue
-            outdated = commit != head and not self.wanted.closed
+            if (closed or commit != head) and self.repeat(name, commit):
+                continue
+            outdated = commit != head and not closed
             said = f"outdated: {head[:12]} has taken its place" if outdated else why
             ended = CheckState.CANCELLED if outdated else state
             check = replace(self._blank(environment), commit=commit, state=ended, title=said, summary=code(said))
