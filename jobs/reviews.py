@@ -10,15 +10,19 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
+
 from deployer.forges import preview_words as words
 from deployer.forges.connect import Forge
 from deployer.forges.preview_words import LIMITS, Outcome, Preview
 from deployer.forges.quoting import code
 from deployer.forges.report import cut, line, worth_saying
-from deployer.model import Check, CheckState, CommitStatus, Environment, Failure, Stage, StatusState
+from deployer.model import Check, CheckState, CommitStatus, Environment, Failure, Permanent, Stage, StatusState
 from deployer.preview import Foreseen
 from deployer.store.previews import LARGEST_PAGE, Said, Wanted
 from jobs.resources import Resources
+
+log = structlog.get_logger()
 
 MOST_QUIET = 20
 """Of environments that merging does not reach: if a branch has more of them, they get no check of their own."""
@@ -71,10 +75,10 @@ class Reviewer:
     base: str = ""
 
     def tell_all(self, reviewed: Sequence[Reviewed]) -> None:
-        """Remember what people are shown, then show it.
+        """Show people what was found, and remember what they were shown.
 
         Raises:
-            Permanent, Temporary: the forge does not take it.
+            Permanent, Temporary: the forge does not take the comment.
         """
         self.tell([each.outcome for each in reviewed])
         for each in reviewed:
@@ -196,14 +200,19 @@ class Reviewer:
         return replace(self._blank(outcome.environment), state=outcome.state, title=title, summary=summary)
 
     def _show(self, client: Forge, check: Check) -> None:
-        """Show a check unless it says so already. Whatever happens here, one that is not over is on record before."""
+        """Show a check unless it says so already. Whatever happens here, one that is not over is on record before.
+
+        If the forge refuses it, the comment is what people have: GitLab takes no status of a fork's commit, because
+        that is on none of its branches.
+        """
         key, previews = self.wanted.key, self.given.store.previews
         if not check.state.final:
             previews.begin(key, check.name, check.commit)
-        if client.shows_checks:
-            self._post_check(client, check)
-        else:
-            self._post_status(client, check)
+        try:
+            (self._post_check if client.shows_checks else self._post_status)(client, check)
+        except Permanent as refusal:
+            log.warning("preview", request=str(key), not_shown=check.name, error=refusal.message)
+            return
         if check.state.final:
             previews.end(key, check.name, check.commit)
 

@@ -129,6 +129,10 @@ class BareRepository:
             return False
         return True
 
+    def on_a_branch(self, commit: str) -> bool:
+        """Whether any branch has a commit."""
+        return bool(self._git("for-each-ref", "--count=1", f"--contains={commit}", "refs/heads/"))
+
     def full(self, name: str) -> str:
         """The full commit that a commit, an abbreviation of one (from seven digits) or a branch names.
 

@@ -74,6 +74,18 @@ def test_the_same_state_again_is_refused_in_gitlabs_words(forge: SandboxForge, t
     )
 
 
+def test_a_commit_on_no_branch_gets_a_status_only_for_a_branch_that_is_named(
+    forge: SandboxForge, tools: Project
+) -> None:
+    fork = forge.open_pull_request(TOOLS, "More", branch="more", changes={"x": "y\n"}, author="mallory", forked=True)
+    statuses = tools.commits.get(fork.head, lazy=True).statuses
+    with pytest.raises(gitlab.GitlabCreateError, match="404 References for commit Not Found"):
+        statuses.create({"state": "pending", "name": "preview/staging"})
+    statuses.create({"state": "pending", "name": "preview/staging", "ref": "main"})
+    statuses.create({"state": "success", "name": "preview/staging"})
+    assert forge.statuses(TOOLS, fork.head)[0].ref == "main"
+
+
 def test_all_statuses_include_earlier_runs(forge: SandboxForge, tools: Project) -> None:
     statuses = tools.commits.get(forge.tip(TOOLS), lazy=True).statuses
     for state in ("pending", "failed", "pending", "success"):

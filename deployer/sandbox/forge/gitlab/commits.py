@@ -10,7 +10,8 @@ from deployer.sandbox.forge.gitlab import answers, shapes
 from deployer.sandbox.forge.gitlab.answers import find
 from deployer.sandbox.forge.hosting import Hosting
 from deployer.sandbox.forge.people import USER
-from deployer.sandbox.forge.refusal import Invalid
+from deployer.sandbox.forge.refusal import Invalid, NotFound
+from deployer.sandbox.forge.repositories import Repository
 from deployer.sandbox.forge.statuses import GITLAB_STATES, Post
 
 
@@ -20,7 +21,7 @@ def add(api: Blueprint, hosting: Hosting) -> None:
     @api.post("/projects/<path:project>/statuses/<sha>")
     def post_status(project: str, sha: str) -> ResponseReturnValue:
         repo = find(hosting, project)
-        status = hosting.post_status(repo, _post(answers.commit(repo, sha), repo.branch), creator=USER)
+        status = hosting.post_status(repo, _post(repo, answers.commit(repo, sha)), creator=USER)
         return jsonify(shapes.status(repo, status)), 201
 
     @api.get("/projects/<path:project>/repository/commits/<path:sha>/statuses")
@@ -37,7 +38,8 @@ def add(api: Blueprint, hosting: Hosting) -> None:
         return jsonify(shapes.commit(repo, repo.git.show(answers.commit(repo, sha))))
 
 
-def _post(sha: str, branch: str) -> Post:
+def _post(repo: Repository, sha: str) -> Post:
+    """Without a branch it is for one that has the commit, or for that of an earlier status. Raises NotFound."""
     fields = answers.fields()
     state = asking.text(fields, "state")
     if state is None:
@@ -45,5 +47,9 @@ def _post(sha: str, branch: str) -> Post:
     if state not in GITLAB_STATES:
         raise Invalid("state", "does not have a valid value")
     context = asking.text(fields, "name") or asking.text(fields, "context") or "default"
-    ref = asking.text(fields, "ref") or branch
-    return Post(sha, context, state, asking.text(fields, "description"), asking.text(fields, "target_url"), ref)
+    ref = asking.text(fields, "ref")
+    if ref is None and not (repo.statuses.of(sha) or repo.git.on_a_branch(sha)):
+        raise NotFound("404 References for commit Not Found")
+    return Post(
+        sha, context, state, asking.text(fields, "description"), asking.text(fields, "target_url"), ref or repo.branch
+    )
