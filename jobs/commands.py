@@ -68,12 +68,12 @@ def obey(
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(given: Resources) -> Iterator[None]:
     """Whoever may deploy may read what is wrong with the repository."""
     try:
         yield
     except Permanent as failure:
-        raise Denied(code(failure.message)) from failure
+        raise Denied(code(given.discreet(failure.message))) from failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +130,12 @@ class _Talk:
     def _deploy(self, person: Person, request: PullRequest, environment: Environment) -> Answer:
         """Deploy the newest commit of the branch. The commits of a request that is not merged are on no such branch."""
         person.must_deploy(environment)
-        with _explained():
+        with _explained(self.given):
             mirror = self.given.mirror(environment)
             commit = mirror.fetch(environment.branch)
             deployment = self._again(environment, commit, mirror, trigger=Trigger.MANUAL)
         if deployment.state is State.SUPERSEDED:
-            raise Denied(f"`{environment.key.environment}`: {code(deployment.summary)}")
+            raise Denied(f"`{environment.key.environment}`: {code(self.given.discreet(deployment.summary))}")
         return asking.deploys(request, environment, deployment.commit, page=page(self.given, deployment))
 
     def _replay(self, person: Person, commit: str, environments: tuple[Environment, ...]) -> Answer:
@@ -151,14 +151,14 @@ class _Talk:
     def _replay_to(self, person: Person, environment: Environment, commit: str) -> str:
         try:
             person.must_deploy(environment)
-            with _explained():
+            with _explained(self.given):
                 mirror = self.given.mirror(environment)
                 mirror.ensure(commit, branch=environment.branch)
                 deployment = self._again(environment, commit, mirror, trigger=Trigger.REPLAY)
         except Denied as denied:
             self._audit(str(denied), environment)
             return str(denied)
-        what = code(deployment.summary) if deployment.state.final else f"{commit} goes there"
+        what = code(self.given.discreet(deployment.summary)) if deployment.state.final else f"{commit} goes there"
         return f"`{environment.key.environment}`: {what}: {page(self.given, deployment)}"
 
     def _again(self, environment: Environment, commit: str, mirror: Mirror, *, trigger: Trigger) -> Deployment:

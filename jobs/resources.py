@@ -63,11 +63,15 @@ class Resources:
     def forge(self, name: str) -> Forge | None:
         """The client of a forge, or None when the settings give us no way to speak to it.
 
-        What is written with it names no place of this machine.
+        No line that is written with it names a place of this machine.
         """
         client = connect(self.settings.forges[name])
-        caches = (self.data / each for each in (MIRRORS, RENDERS))
-        return DiscreetForge(client, Discretion([*self.settings.files, *caches])) if client else None
+        return DiscreetForge(client, self.discreet) if client else None
+
+    @property
+    def discreet(self) -> Discretion:
+        """What takes the places of this machine out of messages that others read."""
+        return Discretion([*self.settings.files, *(self.data / each for each in (MIRRORS, RENDERS))])
 
 
 @cache

@@ -88,14 +88,15 @@ class Reviewer:
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Write the page, then a check for each environment and one comment for all of them. Raises as `tell_all`."""
-        preview = Preview(self.wanted.head, self.base, self.wanted.branch, tuple(outcomes), self._page)
+        told = tuple(map(self.given.discreet.outcome, outcomes))
+        preview = Preview(self.wanted.head, self.base, self.wanted.branch, told, self._page)
         content = words.page(preview, limit=LARGEST_PAGE // 4)
         previews = self.given.store.previews
         previews.write_page(previews.page_id(self.wanted.key), self._title, content)
         client = self._client
         if client is None:
             return
-        for outcome in outcomes:
+        for outcome in told:
             self._show(client, self._check(outcome))
         if preview.changes or self.wanted.asked or previews.said(self.wanted.key, _COMMENT):
             self._comment(client, preview)
@@ -111,7 +112,7 @@ class Reviewer:
         """Say in the comment, and in the checks that wait for it, why there is no preview. Raises as `tell_all`."""
         client = self._client
         if client is not None:
-            reason = cut(line(failure.message), _REASON_LENGTH)
+            reason = cut(line(self.given.discreet(failure.message)), _REASON_LENGTH)
             self.end(f"there is no preview: {reason}", state=CheckState.FAILURE)
             if failure.stage is not Stage.REPORT and not self.wanted.closed:
                 self._say(client, f"**There is no preview of {code(self.wanted.head[:12])}:** {code(reason)}")

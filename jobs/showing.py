@@ -118,7 +118,8 @@ class Screen:
             records.objects(deployment.id),
             records.log_lines(deployment.id),
         )
-        check = check_words.check(account, environment=self._environment(deployment), page=page(self.given, deployment))
+        told, about = self.given.discreet.account(account), page(self.given, deployment)
+        check = check_words.check(told, environment=self._environment(deployment), page=about)
         said, shown = hashlib.sha256(repr(check).encode()).hexdigest(), showings.get(deployment)
         if said != shown.check_said:
             known = self.client.post_check(check, known=shown.check or None)

@@ -1,6 +1,8 @@
 """Keeps where things lie on the deployer's machine out of what a forge shows, which may be public. Logs have it.
 
-Everything that is written on a forge goes through here, so nobody else has to think of it.
+What goes wrong is said in messages; these are cleaned while they are still that, before they are cut and quoted: in
+Markdown, a path could not be told from its marks. What stands in git and in clusters is shown as it is. Single lines
+need nobody to think of it, since they are cleaned on their way to the forge.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from deployer.forges.check_words import Account
 from deployer.forges.connect import Forge
+from deployer.forges.preview_words import Outcome
 from deployer.model import Check, CommitStatus, ForgeDeployment, Permission, PullRequest, Reaction
 
 _REST = r"[^\s'\"`:;,()\[\]]"
@@ -33,13 +37,26 @@ class Discretion:
         text = _KUBECONFIG.sub(lambda found: _ABSOLUTE.sub(_last_part, found[0]), text)
         return self._known.sub(_last_part, text) if self._known else text
 
+    def account(self, account: Account) -> Account:
+        """The same of all that was said about a deployment."""
+        return Account(
+            replace(account.deployment, summary=self(account.deployment.summary)),
+            tuple(replace(each, message=self(each.message)) for each in account.stages),
+            tuple(replace(each, message=self(each.message)) for each in account.objects),
+            tuple(map(self, account.log)),
+        )
+
+    def outcome(self, outcome: Outcome) -> Outcome:
+        """The same of why something would not be done. What would be done is how it stands in git and in a cluster."""
+        return replace(outcome, failure=self(outcome.failure))
+
 
 def _last_part(found: re.Match[str]) -> str:
     return f"…/{found[0].rstrip('/').rpartition('/')[2]}"
 
 
 class DiscreetForge:
-    """A forge to which nothing is told that a discretion takes away."""
+    """A forge to which no line is told as long as a discretion takes something away from it."""
 
     def __init__(self, forge: Forge, discretion: Discretion) -> None:
         self._forge = forge
@@ -53,19 +70,17 @@ class DiscreetForge:
         self._forge.post(replace(status, description=self._clean(status.description)))
 
     def post_check(self, check: Check, *, known: str | None) -> str:
-        notes = tuple(replace(each, message=self._clean(each.message)) for each in check.annotations)
-        title, summary = self._clean(check.title), self._clean(check.summary)
-        return self._forge.post_check(replace(check, title=title, summary=summary, annotations=notes), known=known)
+        return self._forge.post_check(check, known=known)
 
     def record_deployment(self, deployment: ForgeDeployment, *, known: str | None) -> str:
         said = self._clean(deployment.description)
         return self._forge.record_deployment(replace(deployment, description=said), known=known)
 
     def comment(self, repository: str, number: int, *, marker: str, body: str, known: str | None) -> str:
-        return self._forge.comment(repository, number, marker=marker, body=self._clean(body), known=known)
+        return self._forge.comment(repository, number, marker=marker, body=body, known=known)
 
     def reply(self, repository: str, number: int, *, body: str) -> str:
-        return self._forge.reply(repository, number, body=self._clean(body))
+        return self._forge.reply(repository, number, body=body)
 
     def react(self, repository: str, number: int, *, comment_id: str, reaction: Reaction) -> None:
         self._forge.react(repository, number, comment_id=comment_id, reaction=reaction)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from deployer.forges import check_words
+from deployer.forges.check_words import Account
 from deployer.forges.discreet import DiscreetForge, Discretion
 from deployer.forges.github import GitHub
 from deployer.forges.github.access import TokenAccess
-from deployer.model import CommitStatus, StatusState
+from deployer.forges.preview_words import Fate, Outcome, Shown
+from deployer.model import (
+    Action,
+    CommitStatus,
+    ObjectRef,
+    ObjectResult,
+    Stage,
+    StageRecord,
+    State,
+    StatusState,
+)
+from tests.examples import after, deployment, environment
 from tests.forges.recording import RecordingForge
 
 SECRET = Path("/run/secrets/staging.kubeconfig")
@@ -42,11 +56,25 @@ def test_without_places_everything_stays() -> None:
     assert Discretion([])("see /run/secrets") == "see /run/secrets"
 
 
-def test_everything_that_is_written_is_cleaned(forge: RecordingForge) -> None:
+def test_every_line_is_cleaned_on_its_way(forge: RecordingForge) -> None:
     client = DiscreetForge(GitHub(TokenAccess("t", api_url=forge.url, timeout=5)), CLEAN)
     said = f"no {SECRET}"
     client.post(CommitStatus("acme/shop", "4f" * 20, "deploy/staging", StatusState.FAILURE, said, "https://d/1"))
-    client.reply("acme/shop", 1, body=said)
-    client.comment("acme/shop", 1, marker="x", body=said, known="1")
-    texts = [request.json.get("body") or request.json["description"] for request in forge.requests]
-    assert [text.rpartition("\n")[2] for text in texts] == ["no …/staging.kubeconfig"] * 3
+    assert forge.requests[-1].json["description"] == "no …/staging.kubeconfig"
+
+
+def test_of_an_outcome_the_reason_is_cleaned_and_what_git_says_is_not() -> None:
+    shown = Shown("Deployment web", Fate.CHANGED, "-path: /data/mirrors/prod/keys\n+path: /data/mirrors/dev/keys")
+    found = CLEAN.outcome(Outcome("staging", (shown,), f"apply: reading kubeconfig {SECRET}: no such file"))
+    assert found == Outcome("staging", (shown,), "apply: reading kubeconfig …/staging.kubeconfig: no such file")
+
+
+def test_all_that_was_said_of_a_deployment_is_cleaned_before_it_is_quoted() -> None:
+    said = f"apply: reading kubeconfig {SECRET}: no such file"
+    failed = ObjectResult(ObjectRef("v1", "ConfigMap", "shop", "web"), Action.FAILED, said)
+    stage = StageRecord(Stage.APPLY, after(1), after(2), said)
+    account = Account(replace(deployment(state=State.FAILED), summary=said), (stage,), (failed,), (said,))
+    check = check_words.check(CLEAN.account(account), environment=environment(), page="https://d/1")
+    assert str(SECRET.parent) not in repr(check)
+    assert check.summary.count("…/staging.kubeconfig") == 4
+    assert [each.message.partition(": ")[2] for each in check.annotations] == [CLEAN(said)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from deployer.model import Delivery, EnvironmentKey, ForgeKind, State
+from deployer.model import Delivery, EnvironmentKey, ForgeKind, PullRequestKey, State
 from deployer.sandbox.forge import App, SandboxForge
 from deployer.sandbox.forge.repositories import PullRequest
 from deployer.settings import AppSettings, EnvSecret, FileSecret, ForgeSettings, Settings
@@ -103,6 +103,20 @@ class Hosted:
         """What the deployer wrote on a request, oldest first."""
         us = self.app.login if self.app else "sandbox"
         return [each.body for each in self.forge.comments(SHOP, number) if each.author == us]
+
+    def page(self, number: int) -> tuple[str, str] | None:
+        """All of what was said of a request."""
+        previews = self.given.store.previews
+        return previews.page(previews.page_id(PullRequestKey("github", SHOP, number)))
+
+    def break_kubeconfig(self) -> Path:
+        """Let the settings name a kubeconfig that is not there; gives its folder."""
+        cluster = self.given.settings.clusters["test"]
+        assert isinstance(cluster.kubeconfig, FileSecret)
+        folder = cluster.kubeconfig.file.parent
+        kubeconfig = FileSecret(file=folder / "gone.kubeconfig")
+        self._settle(clusters={"test": cluster.model_copy(update={"kubeconfig": kubeconfig})})
+        return folder
 
     def configure(self, **changes: object) -> None:
         """Change settings of the repository."""
