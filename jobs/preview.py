@@ -41,6 +41,7 @@ from jobs.reviews import Reviewed, Reviewer
 log = structlog.get_logger()
 
 ROUND_SECONDS = 60.0
+BUSY_SECONDS = 5
 CLAIM = timedelta(seconds=600)
 """As long as the job may take: then whoever made the preview is gone."""
 _REFS = {ForgeKind.GITHUB: "refs/pull/{}/head", ForgeKind.GITLAB: "refs/merge-requests/{}/head"}
@@ -63,11 +64,11 @@ def preview_owed(given: Resources) -> None:
             wanted = given.store.previews.get(key)
             if wanted is None:
                 given.store.previews.forget(key)
-            elif lease is None:
-                given.store.previews.postpone(wanted, due=given.clock() + timedelta(seconds=5))
-                given.queues.preview(delay=5)
+            elif delay := given.store.posted.hushed(key.forge) or (BUSY_SECONDS if lease is None else 0):
+                given.store.previews.postpone(wanted, due=given.clock() + timedelta(seconds=delay))
+                given.queues.preview(delay=delay)
             else:
-                _Attempt(given, wanted).run()
+                _Attempt(given, wanted, given.store.previews.attempt(key)).run()
         if time.monotonic() > ends or given.store.leases.stopping:
             given.queues.preview()
             return
@@ -79,6 +80,8 @@ class _Attempt:
 
     given: Resources
     wanted: Wanted
+    number: int
+    """Counted from 1. One attempt may fail twice: at the preview, and at saying so."""
 
     def run(self) -> None:
         """Make the preview and say it; on a fault, be tried again or say that."""
@@ -205,7 +208,7 @@ class _Attempt:
 
     def _more(self) -> bool:
         """Whether there is another attempt after this one."""
-        return self.given.store.previews.attempts(self.wanted.key) + 1 < DEPLOYMENTS.attempts
+        return self.number < DEPLOYMENTS.attempts
 
     def _failed(self, failure: Failure) -> None:
         """It was not even known whom the request reaches, or it could not be said."""
@@ -225,11 +228,12 @@ class _Attempt:
 
     def _again(self, fault: Temporary) -> bool:
         budget = REPORTS if fault.stage is Stage.REPORT else DEPLOYMENTS
-        attempt = self.given.store.previews.attempt(self.wanted.key)
-        delay = budget.delay(attempt, fault, dice=random.random)
+        if budget is REPORTS and fault.retry_after:
+            self.given.store.posted.hush(self.wanted.key.forge, seconds=fault.retry_after)
+        delay = budget.delay(self.number, fault, dice=random.random)
         if delay is None:
             return False
-        log.warning("preview", request=str(self.wanted.key), retry=budget.announce(attempt, delay, fault))
+        log.warning("preview", request=str(self.wanted.key), retry=budget.announce(self.number, delay, fault))
         self.given.store.previews.postpone(self.wanted, due=self.given.clock() + timedelta(seconds=delay))
         self.given.queues.preview(delay=delay)
         return True

@@ -129,10 +129,6 @@ class Previews:
         """Count one more attempt at what is owed and return the count."""
         return int(self._redis.hincrby(_name(key), "attempts", 1))
 
-    def attempts(self, key: PullRequestKey) -> int:
-        """How many attempts were counted."""
-        return int(text(self._redis.hget(_name(key), "attempts") or b"0"))
-
     def postpone(self, wanted: Wanted, *, due: datetime) -> None:
         """It is to be previewed at that time, unless something newer is owed."""
         self._settle(keys=[_name(wanted.key), _OWED], args=[wanted.version, str(wanted.key), due.timestamp(), "[]"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deployer.model import Permanent, Stage
+from deployer.model import Permanent, Stage, Temporary
 from tests.examples import STAGING
 from tests.jobs.hosted import Hosted, Mode, hosted
 from tests.jobs.world import SHOP, World
@@ -52,3 +53,60 @@ def test_a_diff_is_shown_as_it_is_whatever_paths_are_in_it(there: Hosted) -> Non
     request = there.propose(f"{place}/keys")
     there.hear()
     assert f"+  text: {place}/keys" in there.said(request.number)[-1]
+
+
+def test_a_forge_that_wants_a_pause_hears_of_no_preview_until_it_is_over(
+    there: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(*_: object, **__: object) -> None:
+        asked.append(there.world.clock())
+        raise Temporary("slow down", stage=Stage.REPORT, retry_after=300)
+
+    monkeypatch.setattr("deployer.forges.discreet.DiscreetForge.post_check", refuse)
+    for text in ("goodbye", "ahoy"):
+        there.propose(text)
+    there.hear()
+    assert len(asked) == 1
+    assert there.given.store.posted.hushed("github") > 200
+    there.world.clock.move(200)
+    there.work()
+    assert len(asked) == 1
+
+
+def test_after_the_pause_that_a_forge_wanted_it_hears_of_the_preview(there: Hosted) -> None:
+    there.given.store.posted.hush("github", seconds=300)
+    request = there.propose("goodbye")
+    there.hear()
+    assert there.checks(request.head) == {}
+    there.given.store.posted.hush("github", seconds=0)
+    time.sleep(0.01)
+    there.world.clock.move(300)
+    there.work()
+    assert there.checks(request.head)["preview/staging"] == "success"
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_a_forge_that_is_away_for_an_hour_is_told_afterwards(there: Hosted, git: bool) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise Temporary("away", stage=Stage.REPORT)
+
+    def nothing_to_fetch(*_: object, **__: object) -> None:
+        raise Temporary("away", stage=Stage.FETCH)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for request in ("comment", "post_check", "pull_request"):
+            patch.setattr(f"deployer.forges.discreet.DiscreetForge.{request}", away)
+        if not git:
+            patch.setattr("deployer.source.mirror.Mirror.fetch", nothing_to_fetch)
+        patch.setattr("jobs.preview.random.random", lambda: 0.0)  # as impatient as it can be
+        proposed = there.propose("goodbye")
+        there.hear()
+        for _ in range(360):
+            there.world.clock.move(10)
+            there.work()
+    there.world.clock.move(600)
+    there.work()
+    assert there.checks(proposed.head)["preview/staging"] == "success"
+    assert "+  text: goodbye" in there.said(proposed.number)[-1]
