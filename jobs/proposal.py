@@ -30,10 +30,21 @@ def ask(given: Resources, forge: str, event: PullRequestEvent, *, environments: 
 
     Returns:
         None, or why there will be no preview.
+
+    Raises:
+        Permanent, Temporary: as `ask_for`, where the forge has to be asked whether the event came late.
+        SettingsError: likewise.
     """
     key = PullRequestKey(forge, event.repository, event.number)
     if event.action is PullRequestAction.CLOSED:
         return None if close(given, key) else Ignored("closed, and never previewed")
+    known = given.store.previews.get(key)
+    if known is not None and (known.closed or known.branch != event.branch) and given.forge(forge) is not None:
+        return ask_for(given, forge, event.repository, event.number, environments=environments)
+    return _ask(given, key, event, environments)
+
+
+def _ask(given: Resources, key: PullRequestKey, event: PullRequestEvent, environments: Sequence[str]) -> Ignored | None:
     wanted = Wanted(key, event.branch, event.head, event.from_fork, closed=False, asked=tuple(environments))
     if isinstance(found := previewed(given, wanted), Ignored):
         close(given, key)  # it may have been previewed before, on another branch
@@ -60,7 +71,7 @@ def ask_for(
     event = PullRequestEvent(
         repository, number, now.base, now.head, PullRequestAction.UPDATED, now.from_fork, draft=False, title=now.title
     )
-    return ask(given, forge, event, environments=environments)
+    return _ask(given, PullRequestKey(forge, repository, number), event, environments)
 
 
 def close(given: Resources, key: PullRequestKey) -> bool:

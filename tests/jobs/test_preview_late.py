@@ -66,3 +66,27 @@ def test_a_late_event_of_a_commit_that_was_pushed_onto_leaves_the_newer_one_on_r
     tell_again(there)
     assert "+  text: ahoy" in there.said(request.number)[-1]
     assert known(there, request.number).head == newer
+
+
+@pytest.mark.parametrize("over", ["close", "merge"])
+def test_a_request_that_is_over_is_not_brought_back_by_a_late_event(there: Hosted, over: str) -> None:
+    request = there.propose("goodbye")
+    there.hear()
+    getattr(there.forge, over)(SHOP, request.number)
+    there.hear()
+    there.deploy()
+    before, checks = there.said(request.number), there.checks(request.head)
+    tell_again(there)
+    assert (there.said(request.number), there.checks(request.head)) == (before, checks)
+    assert known(there, request.number).closed
+    assert there.given.store.previews.requests("github", SHOP, at=there.world.clock()) == ()
+
+
+def test_a_request_that_was_taken_up_again_is_previewed_anew(there: Hosted) -> None:
+    request = there.propose("goodbye")
+    there.hear()
+    there.forge.close(SHOP, request.number)
+    there.hear()
+    there.forge.reopen(SHOP, request.number)
+    there.hear()
+    assert not known(there, request.number).closed
