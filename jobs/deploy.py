@@ -210,9 +210,11 @@ class Turn:
         previews, key = self.given.store.previews, chosen.key
         shown_on = previews.promised(key, digest)
         merges = previews.merged_by(key.forge, key.repository, chosen.commit) or promises.number(chosen.title)
-        promised = merges is not None and previews.last_promise(key, merges) is not None
+        promised = None if merges is None else previews.last_promise(key, merges)
+        if promised == digest:
+            shown_on = merges  # whichever other request would have come to the same
         kind = self.given.settings.forges[key.forge].kind
-        said = promises.verdict(kind, shown_on=shown_on, merges=merges, promised=promised)
+        said = promises.verdict(kind, shown_on=shown_on, merges=merges, promised=promised is not None)
         if said:
             progress.previewed(said)
         reason = promises.held(self.environment, chosen.trigger, shown_on=shown_on, said=said, commit=chosen.commit)

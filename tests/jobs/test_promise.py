@@ -28,6 +28,10 @@ def merged(there: Hosted, number: int) -> str:
     return commit
 
 
+def sign(there: Hosted) -> str:
+    return "!" if there.mode is Mode.GITLAB else "#"
+
+
 def described(there: Hosted, commit: str, name: str) -> str:
     """What the forge says of a deployment in one line."""
     if there.mode is Mode.APP:
@@ -45,8 +49,16 @@ def test_a_request_is_shown_and_its_merge_says_that_it_is_what_was_shown(there: 
     assert "+  text: goodbye" in comment
     commit = merged(there, request.number)
     assert there.world.latest(STAGING, commit).state is State.SUCCEEDED
-    sign = "!" if there.mode is Mode.GITLAB else "#"
-    assert described(there, commit, "deploy/staging").endswith(f"; as previewed in {sign}{request.number}")
+    assert described(there, commit, "deploy/staging").endswith(f"; as previewed in {sign(there)}{request.number}")
+
+
+def test_of_two_requests_that_come_to_the_same_the_one_that_is_merged_is_named(there: Hosted) -> None:
+    request, other = there.propose("goodbye"), there.propose("goodbye")
+    there.hear()
+    assert there.given.store.previews.last_promise(STAGING, other.number) is not None
+    assert request.number < other.number
+    commit = merged(there, request.number)
+    assert described(there, commit, "deploy/staging").endswith(f"as previewed in {sign(there)}{request.number}")
 
 
 def test_what_was_shown_differently_is_said(there: Hosted) -> None:
