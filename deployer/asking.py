@@ -73,9 +73,9 @@ def ours(rerun: Rerun, environments: Sequence[Environment], *, app_id: int | Non
     Args:
         rerun: what is asked for.
         environments: all of the repository.
-        app_id: our GitHub App, if we are one. The checks of another are none of ours, whatever their names are.
+        app_id: our GitHub App, if we are one. No other check is ours, whatever its name is.
     """
-    if app_id is not None and rerun.app_id not in (None, app_id):
+    if app_id is not None and rerun.app_id != app_id:
         return Ignored("a check of another App")
     if rerun.action not in (RERUN, REDEPLOY):
         return Ignored("a button that is none of ours")

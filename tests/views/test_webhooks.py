@@ -173,6 +173,7 @@ def test_what_people_do_at_the_forge_is_recorded_and_owed(
         ("github_check_run_rerequested", "check_run.name", "deploy/stagign", "no check of ours: deploy/stagign"),
         ("github_check_run_rerequested", "check_run.app.id", 999, "a check of another App"),
         ("github_check_suite_rerequested", "check_suite.app.id", 999, "a check of another App"),
+        ("github_check_run_rerequested", "check_run.app", None, "a check of another App"),
         ("github_check_run_requested_action", "requested_action.identifier", "fix", "a button that is none of ours"),
         ("github_issue_comment_created", "repository.full_name", "acme/other", "repository acme/other is not in"),
     ],
