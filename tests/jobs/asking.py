@@ -73,7 +73,7 @@ class Host:
         if match := re.fullmatch(rf"/api/v4/(projects/{SHOP}|groups/{TEAM})/members/all/(\d+)", route):
             level = LEVELS.get(PEOPLE[names[match[2]]])
             there = names[match[2]] in MEMBERS if match[1].startswith("groups") else level
-            return {"access_level": level, "state": "active"} if there else None
+            return {"username": names[match[2]], "access_level": level, "state": "active"} if there else None
         if match := re.fullmatch(r"/api/v4/users/(\d+)", route):
             return {"username": names[match[1]], "bot": names[match[1]] in ROBOTS}
         if route == "/api/v4/user":

@@ -23,14 +23,14 @@ def permission(api: Api, repository: str, login: str, *, user_id: int | None) ->
         api: GitLab.
         repository: the project's full name.
         login: the person's user name.
-        user_id: the person's number, if known; it counts, and not the name.
+        user_id: the person's number, if known: a name that is somebody else's by now may do nothing.
 
     Raises:
         Permanent: GitLab does not tell us.
         Temporary: GitLab is away, or wants us to wait.
     """
     errand = api.errand(f"asking what {login} may do in {repository}", Stage.RECEIVE)
-    level = _level(api, errand, project(repository), user_id or _number(api, errand, login))
+    level = _level(api, errand, project(repository), login, user_id=user_id)
     return next((granted for least, granted in _LEVELS if level >= least), Permission.NONE)
 
 
@@ -42,7 +42,7 @@ def is_member(api: Api, team: str, login: str, *, user_id: int | None) -> bool:
         Temporary: GitLab is away, or wants us to wait.
     """
     errand = api.errand(f"asking whether {login} is in {team}", Stage.RECEIVE)
-    level = _level(api, errand, f"/groups/{quote(team, safe='')}", user_id or _number(api, errand, login))
+    level = _level(api, errand, f"/groups/{quote(team, safe='')}", login, user_id=user_id)
     return level >= _LEVELS[-1][0]
 
 
@@ -60,17 +60,19 @@ def is_robot(api: Api, login: str, *, user_id: int) -> bool:
     return api.user_id(errand) == user_id or api.ask(errand, "get", f"/users/{user_id}").get("bot") is True
 
 
-def _level(api: Api, errand: Errand, path: str, user_id: int | None) -> int:
+def _level(api: Api, errand: Errand, path: str, login: str, *, user_id: int | None) -> int:
     """A person's access level, 0 for none. https://docs.gitlab.com/api/members/"""
-    if user_id is None:
+    number = user_id or _number(api, errand, login)
+    if number is None:
         return 0
     try:
-        member = api.ask(errand, "get", f"{path}/members/all/{user_id}")
+        member = api.ask(errand, "get", f"{path}/members/all/{number}")
     except Missing as missing:
         if _source_missing(missing):
             raise
         return 0
-    return integer(member, "access_level", errand) if _active(member, errand) else 0
+    level = integer(member, "access_level", errand)
+    return level if _active(member, errand) and _same(text(member, "username", errand), login) else 0
 
 
 def _active(member: Fields, errand: Errand) -> bool:
@@ -86,6 +88,10 @@ def _source_missing(missing: Missing) -> bool:
 def _number(api: Api, errand: Errand, login: str) -> int | None:
     """The number of a user, by a name that GitLab compares without regard to case."""
     for each in api.page(errand, "/users", query={"username": login}):
-        if text(each, "username", errand).lower() == login.lower():
+        if _same(text(each, "username", errand), login):
             return integer(each, "id", errand)
     return None
+
+
+def _same(one: str, other: str) -> bool:
+    return one.lower() == other.lower()

@@ -46,6 +46,14 @@ def test_a_member_who_is_not_active_may_do_nothing(
     assert gitlab(forge.url).permission(NAME, "alice", user_id=42) is Permission.NONE
 
 
+def test_a_name_that_is_somebody_elses_by_now_may_do_nothing(forge: RecordingForge, token: str) -> None:
+    forge.answer = member(50, username="bob")
+    client = gitlab(forge.url)
+    assert client.permission(NAME, "alice", user_id=42) is Permission.NONE
+    assert not client.is_member("group/sub", "alice", user_id=42)
+    assert client.permission(NAME, "Bob", user_id=42) is Permission.ADMIN
+
+
 def test_who_is_no_member_may_do_nothing(forge: RecordingForge, token: str) -> None:
     forge.answer = Answer(404, {"message": "404 Not found"})
     assert gitlab(forge.url).permission(NAME, "alice", user_id=42) is Permission.NONE
