@@ -136,7 +136,7 @@ class _Attempt:
             touched = self._touched(environments, mirror, base, head)
             self._confirm()
             reason = f"cannot be merged: {conflict.message}"
-            reviewer.tell([Outcome(each.key.environment, failure=reason) for each in touched])
+            reviewer.tell([Outcome(each.key.environment, failure=reason) for each in touched], conflict=True)
             reviewer.end("merging does not reach it any more")
             return []
         found = [(each, self._foresee(each, merged, mirror)) for each in self._reached(environments, merged, mirror)]

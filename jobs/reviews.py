@@ -86,10 +86,10 @@ class Reviewer:
                 key = each.environment.key
                 self.given.store.previews.promise(key, each.seen.digest, self.wanted.key.number)
 
-    def tell(self, outcomes: Sequence[Outcome]) -> None:
+    def tell(self, outcomes: Sequence[Outcome], *, conflict: bool = False) -> None:
         """Write the page, then a check for each environment and one comment for all of them. Raises as `tell_all`."""
         told = tuple(map(self.given.discreet.outcome, outcomes))
-        preview = Preview(self.wanted.head, self.base, self.wanted.branch, told, self._page)
+        preview = Preview(self.wanted.head, self.base, self.wanted.branch, told, self._page, conflict)
         content = words.page(preview, limit=LARGEST_PAGE // 4)
         previews = self.given.store.previews
         previews.write_page(previews.page_id(self.wanted.key), self._title, content)

@@ -100,6 +100,8 @@ class Preview:
     outcomes: tuple[Outcome, ...]
     page: str
     """URL of all of it."""
+    conflict: bool = False
+    """They cannot be merged, so nothing was compared with a cluster."""
 
     @property
     def changes(self) -> bool:
@@ -144,7 +146,7 @@ def section(outcome: Outcome) -> str:
 
 def page(preview: Preview, *, limit: int) -> str:
     """All of it as plain text, cut by whole objects only beyond `limit` characters."""
-    parts, room = [f"{preview.head} merged into {preview.branch} ({preview.base})\n"], limit - 1000
+    parts, room = [f"{_looked_at(preview, digits=40)}\n"], limit - 1000
     for outcome in preview.outcomes:
         blocks = [f"\n== {outcome.environment}: {one_line(outcome)}\n", *(each.diff for each in _in_order(outcome))]
         for block in blocks:
@@ -224,5 +226,10 @@ def _left_out(count: int, page: str) -> str:
 
 
 def _footer(preview: Preview) -> str:
-    where = f"{preview.head[:12]} merged into {preview.branch} at {preview.base[:12]}"
-    return f"{code(where)}, beside what is live. Nothing was written. [All of it]({preview.page})"
+    live = "" if preview.conflict else ", beside what is live"
+    return f"{code(_looked_at(preview, digits=12))}{live}. Nothing was written. [All of it]({preview.page})"
+
+
+def _looked_at(preview: Preview, *, digits: int) -> str:
+    merged = "cannot be merged" if preview.conflict else "merged"
+    return f"{preview.head[:digits]} {merged} into {preview.branch} at {preview.base[:digits]}"

@@ -126,6 +126,8 @@ def test_a_conflict_is_said_and_names_the_file(world: World) -> None:
     show(world, head)
     (said,) = comments(world)
     assert "both sides changed staging/config.yaml" in said
+    assert f"`{head[:12]} cannot be merged into main at" in said
+    assert "beside what is live" not in said
     assert [each[:2] for each in statuses(world)] == [("preview/staging", "failure")]
 
 
