@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from deployer.forges.quoting import cell, code, fenced, summary
 from deployer.forges.report import cut, line
+from deployer.forges.writing import whole_lines
 from deployer.model import CheckState, ForgeKind
 
 LIMITS = {ForgeKind.GITHUB: 65_536, ForgeKind.GITLAB: 1_000_000}
@@ -22,7 +23,7 @@ _MARKER_ROOM = 300
 _NAMED = 10
 _ROWS = 100
 _SHORT = 100
-"""Characters of a name or a reason above the diffs. With these three a head fits into any forge's comment."""
+"""Characters of a name or a reason above the diffs."""
 _LONGEST_REASON = 500
 
 
@@ -122,7 +123,7 @@ def one_line(outcome: Outcome) -> str:
 def comment(preview: Preview, *, limit: int) -> str:
     """All that a person who reviews wants to know, in Markdown: what would be lost first, then a table, then diffs.
 
-    What does not fit is left out by whole objects, and the link to all of it says so.
+    What does not fit is left out by whole objects and rows, and the link to all of it says so.
 
     Args:
         preview: with at least one outcome.
@@ -133,8 +134,9 @@ def comment(preview: Preview, *, limit: int) -> str:
     outcomes = sorted(preview.outcomes, key=lambda each: not each.changes)
     head = "\n\n".join(filter(None, ["### What merging this would change", *_losses(outcomes), _table(outcomes)]))
     footer = _footer(preview)
-    room = limit - _MARKER_ROOM - len(head) - len(footer) - len(_left_out(10**6, preview.page))
-    diffs, missing = _folded(outcomes, room)
+    room = limit - _MARKER_ROOM - len(footer) - len(_left_out(10**6, preview.page))
+    head = whole_lines(head, limit=room, rest=f"There is more than fits in here; [all of it]({preview.page}).")
+    diffs, missing = _folded(outcomes, room - len(head))
     return "\n\n".join(filter(None, [head, *diffs, _left_out(missing, preview.page) if missing else "", footer]))
 
 

@@ -92,3 +92,13 @@ def test_very_many_environments_still_fit() -> None:
         Outcome(f"e{number}", tuple(shown("y" * 253, Fate.DELETED) for _ in range(40))) for number in range(2000)
     ]
     assert len(comment(preview(*outcomes), limit=65_536)) <= 65_536 - 20
+
+
+def test_names_that_take_much_quoting_still_fit_and_leave_whole_rows() -> None:
+    ticks = "`" * 100
+    gone = tuple(shown(f"{ticks}{number}", Fate.DELETED) for number in range(11))
+    outcomes = [Outcome(f"{'e' * 59}{number:03}", gone, failure=ticks) for number in range(101)]
+    said = comment(preview(*outcomes), limit=65_536)
+    assert len(said) <= 65_536 - 20
+    assert f"There is more than fits in here; [all of it]({URL})." in said
+    assert all(row.endswith(" |") for row in said.splitlines() if row.startswith("| "))
