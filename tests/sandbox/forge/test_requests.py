@@ -34,6 +34,21 @@ def test_a_push_updates_the_request(listening: SandboxForge, receiver: Receiver,
 
 
 @BOTH
+def test_a_forced_push_leaves_one_commit_on_top_of_the_base(
+    listening: SandboxForge, receiver: Receiver, name: str
+) -> None:
+    listening.push(name, {"x": "x"}, message="Meanwhile")
+    told(listening, receiver)
+    after = listening.rewrite(name, 1, {"replicas": "4\n"}, message="Raise more", author="bob")
+    updated = requests_among([*told(listening, receiver)])[-1]
+    assert (updated.head, updated.action, updated.actor) == (after, PullRequestAction.UPDATED, "bob")
+    assert listening.tip(name, "raise") == listening.pull_requests(name)[0].head == after
+    parent = ["git", "--git-dir", listening.clone_url(name).removeprefix("file://"), "rev-parse", f"{after}^"]
+    found = subprocess.run(parent, capture_output=True, check=True).stdout.decode().strip()
+    assert found == listening.tip(name)
+
+
+@BOTH
 def test_a_push_to_its_branch_does_the_same(listening: SandboxForge, receiver: Receiver, name: str) -> None:
     after = listening.push(name, {"replicas": "4\n"}, message="Raise more", branch="raise")
     (updated,) = requests_among([*told(listening, receiver)])
