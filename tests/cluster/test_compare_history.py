@@ -66,6 +66,7 @@ def any_deployment(container: Content, strategy: Any, around: Content) -> Conten
     return desired
 
 
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     history=st.lists(st.tuples(MANAGERS, PODS, STRATEGIES, AROUND), min_size=1, max_size=4),
@@ -148,6 +149,7 @@ def any_config_map(parts: Content) -> Content:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "subject", **described}, **rest}
 
 
+@pytest.mark.thorough
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     history=st.lists(st.tuples(MANAGERS, CONFIG_MAPS), max_size=3), then=st.lists(CONFIG_MAPS, min_size=1, max_size=3)
@@ -195,6 +197,7 @@ def any_free(judged: Judged, parts: Content) -> Content:
     return {**about, "metadata": {"name": "subject", **described}, **rest}
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(st.tuples(MANAGERS, FREE), max_size=3), then=st.lists(FREE, min_size=1, max_size=3))
 def test_the_verdict_on_a_custom_resource_comes_true(free: Judged, history: list[Any], then: list[Content]) -> None:

@@ -444,6 +444,7 @@ def test_a_cluster_that_left_the_settings_meanwhile_ends_it(world: World) -> Non
     assert "cluster gone left the settings" in world.latest(STAGING, commit).summary
 
 
+@pytest.mark.thorough
 def test_a_hundred_rollouts_keep_one_worker_free(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     stalled(world)
     applied = Applied("test", world.rolling(STAGING).applyset, spent=1, timeout=300)
