@@ -141,9 +141,7 @@ class Known:
     is_tip: bool = True
     """The branch ends with the merged commit."""
     rolled_back: bool = False
-    """What the environment was last told to run is what somebody went back to."""
-    new: bool = True
-    """The branch was not at the commit before: it cannot be what somebody went back from."""
+    """The environment was last told to run what somebody went back to, and the branch held the commit by then."""
 
 
 _ROLLED_BACK = Skip("rolled back; a new merge or a replay goes ahead again")
@@ -159,7 +157,7 @@ def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | S
     replay = known.last is not None and receipt is not None and replayed(receipt, known.last)
     if known.ahead is not None:
         return Skip(older(known.ahead), asked=replay)
-    if known.last is None and known.rolled_back and not known.new:
+    if known.last is None and known.rolled_back:
         return _ROLLED_BACK
     if known.last is None or not known.last.state.final:
         return Trigger.MERGE

@@ -67,9 +67,8 @@ def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[Enviro
     with admission(given, forge, wish=isinstance(asked, Wish)) as there:
         if there:
             return _grant(given, asked) if isinstance(asked, Wish) else _plan(given, asked)
-    given.store.deliveries.owe(forge, delivery_id, due=given.clock() + FULL)
-    given.queues.plan(delay=FULL.total_seconds())
-    return []
+    given.store.deliveries.put_off(forge, delivery_id, due=given.clock() + FULL)
+    return []  # whoever has a place, or the clock, comes back to it
 
 
 def _grant(given: Resources, wish: Wish) -> list[EnvironmentKey]:

@@ -80,7 +80,7 @@ class Plan:
             Permanent: what an overlay reads cannot be found out.
             Temporary: the mirror cannot be read now.
         """
-        new = self._move_on(commit, mirror)
+        self._move_on(commit, mirror)
         standings = self.given.store.environments.standings([each.key for each in self.environments], commit)
         lost = mirror.lost(self.branch.name, {now.deployed for now in standings if now.deployed})
         found = reads(mirror, commit, {environment.overlay for environment in self.environments})
@@ -95,7 +95,7 @@ class Plan:
         if not there:
             self._audit_skipped(None, commit, "changes nothing that an environment is deployed from")
         for environment in there:
-            if self._plan_one(environment, commit, mirror, lost=lost, new=new):
+            if self._plan_one(environment, commit, mirror, lost=lost):
                 yield environment.key
 
     def again(self, environment: Environment, commit: str, mirror: Mirror) -> Deployment:
@@ -135,13 +135,10 @@ class Plan:
             else:
                 self._audit_skipped(environment, commit, reason)
 
-    def _move_on(self, commit: str, mirror: Mirror) -> bool:
+    def _move_on(self, commit: str, mirror: Mirror) -> None:
         """Write down that the branch is at a commit now, before it is seen whom it reaches.
 
         Whoever is told of an older one later, or has it under way now, then knows that it was taken back or left alone.
-
-        Returns:
-            Whether the branch was not there before.
         """
         names = (self.branch.forge, self.branch.repository, self.branch.name)
         environments = self.given.store.environments
@@ -150,15 +147,13 @@ class Plan:
             if before is not None and not mirror.has(before):
                 mirror.fetch(self.branch.name)  # another machine has planned it; unless a forced push took it away
             if before is not None and mirror.is_ahead(before, commit, branch=self.branch.name):
-                return True
+                return
             if environments.plan(*names, commit, after=before):
-                return before != commit
+                return
 
-    def _plan_one(
-        self, environment: Environment, commit: str, mirror: Mirror, *, lost: frozenset[str], new: bool
-    ) -> bool:
+    def _plan_one(self, environment: Environment, commit: str, mirror: Mirror, *, lost: frozenset[str]) -> bool:
         """Queue a deployment unless there is a reason not to; whether there is something to deploy now."""
-        known = replace(self._known(environment, commit, mirror), new=new)
+        known = self._known(environment, commit, mirror)
         decision = decide(commit, known=known, receipt=self.origin.receipt)
         if isinstance(decision, Trigger):
             trigger = self.origin.trigger if decision is Trigger.MERGE else decision
@@ -182,8 +177,12 @@ class Plan:
             last,
             current=last is None or self._is_current(last, state.chosen),
             is_tip=last is None or mirror.tip(self.branch.name) == commit,
-            rolled_back=state.back_to is not None,
+            rolled_back=state.back_from is not None and self._held(state.back_from, commit, mirror),
         )
+
+    def _held(self, back_from: str, commit: str, mirror: Mirror) -> bool:
+        """Whether the branch held a commit already when somebody went back on it."""
+        return back_from == commit or (mirror.has(back_from) and mirror.contains(back_from, commit))
 
     def _is_current(self, last: Deployment, chosen: str | None) -> bool:
         """Whether nothing else began after a deployment. Of one that failed before it began, the ids tell: they sort by

@@ -58,8 +58,11 @@ def compare_with(given: Resources, forge: str) -> None:
     """Look at the branches of a forge that are due, with given resources, unless somebody is at it."""
     given.store.tips.begin(forge)
     with given.store.leases.hold(_lease(forge)) as lease:
-        if lease is not None:
-            _Round(given, forge).run()
+        if lease is None:
+            return
+        with admission(given, forge) as there:
+            if there:
+                _Round(given, forge).run()
 
 
 def _lease(forge: str) -> str:

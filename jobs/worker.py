@@ -11,10 +11,11 @@ import contextlib
 import ctypes
 import gc
 import os
+import secrets
 import signal
-import socket
 import sys
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,6 +46,8 @@ REPORTING = (REPORTS,)
 CHECKING = (CHECKS,)
 _LATER = 10
 """By how much checks leave the processor to deployments and to the word on them."""
+_MACHINE = "machine"
+"""Field of RQ's record of a worker."""
 _RQ_SPARES = 15
 """Seconds by which RQ's worker says that it lives before its time is up."""
 _PR_SET_PDEATHSIG = 1  # man 2 prctl
@@ -67,6 +70,11 @@ class PoolWorker(Worker):
         if self.queue_names() == list(CHECKING):
             os.nice(_LATER)
         return bool(super().work(*args, **options))
+
+    def register_birth(self) -> None:
+        """Say that this worker lives, and where its pid means anything."""
+        super().register_birth()  # type: ignore[no-untyped-call]
+        self.connection.hset(self.key, _MACHINE, machine())
 
     def run_maintenance_tasks(self) -> None:
         """At the start and every ten minutes, as RQ has it; what killed jobs left on the disk goes then, too."""
@@ -94,10 +102,19 @@ def _hand_on(*_: object) -> None:
     resources().store.leases.stopping = True
 
 
+def machine() -> bytes:
+    """Where a pid means a process: names the boot of this machine, and the container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}".encode()
+    except OSError:  # not Linux: nobody is known to be on the same one
+        return secrets.token_hex(16).encode()
+
+
 def bury(redis: Redis) -> None:
     """Strike off the workers of this machine that were killed: until they are, they count among those that live."""
     for worker in Worker.all(connection=redis):
-        if worker.hostname == socket.gethostname() and worker.pid and not _lives(worker.pid):
+        if redis.hget(worker.key, _MACHINE) == machine() and worker.pid and not _lives(worker.pid):
             worker.register_death()  # type: ignore[no-untyped-call]
 
 

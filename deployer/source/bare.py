@@ -82,13 +82,25 @@ class Bare:
         """
         with self.locked(beside=True):
             try:
+                before = self._identity()
                 with aside.fetched(ref, mirror=self._folder, remote=self._remote, most=LARGEST_PACK) as (commit, packs):
                     with self.locked():
+                        if self._identity() != before:
+                            raise self._made_anew(ref)
                         aside.hand_over(packs, self._folder)
                         self.git("update-ref", into, commit)
                     return commit
             except ProgramFailed as error:
                 raise self._remote.failure(f"fetching {ref} of {self._remote.address}", error) from error
+
+    def _identity(self) -> tuple[int, int]:
+        """Something else when the repository was made anew: only then is this file written."""
+        head = (self._folder / "HEAD").stat()
+        return head.st_ino, head.st_mtime_ns
+
+    def _made_anew(self, ref: str) -> Temporary:
+        doing = f"fetching {ref} of {self._remote.address}"
+        return Temporary(f"{doing}: its mirror was made anew meanwhile; this is tried again", stage=Stage.FETCH)
 
     def git(self, *command: str, stdin: bytes = b"", most: int = LARGEST_ANSWER) -> Completed:
         """Run one git command here, once. Raises ProgramFailed."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from deployer.source.allowance import spend
+from deployer.source.allowance import TooMuch, spend
 
 MOST_LINKS = 40
 """Links that one path may go through, as in the kernel."""
@@ -144,6 +144,10 @@ class Follower:
                     continue
             except Leaves as error:
                 end = error
+            except TooMuch:  # of those that are half done nothing is known
+                for half in waiting[1:]:
+                    self._led.pop(half.links[0], None)
+                raise
             waiting.pop()
             if not waiting:
                 return _arrived(end)
@@ -175,9 +179,9 @@ class Follower:
         else:
             if where not in self._led:
                 refused = _refused(child.target)
+                spend(len(way.passed) + child.target.count("/"))
                 self._led[where] = Leaves(where, refused or _NOWHERE, link=where)  # if met before its end: a circle
                 if not refused:
-                    spend(len(way.passed) + child.target.count("/"))
                     return _Way(where, list(way.passed), child.target.split("/")[::-1], [where])
             self._go_on(way, where)
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from deployer.source import kustomization
@@ -177,12 +177,12 @@ class Visit:
         while waiting:
             here = waiting.pop()
             if walked.isdisjoint(_upwards(here)):
+                waiting += self._linked(here, field, walked)
                 walked.add(here)
-                waiting += self._linked(here, field)
 
-    def _linked(self, folder: str, field: str) -> Iterator[str]:
-        """The folders to which links in a folder lead."""
-        for path, entry in self._snapshot.walk(folder):
+    def _linked(self, folder: str, field: str, walked: Collection[str]) -> Iterator[str]:
+        """The folders to which links in a folder lead; without what was walked."""
+        for path, entry in self._snapshot.walk(folder, without=walked):
             spend(1)
             if entry.kind is Kind.LINK:
                 where, there = self._arrive(path, field, path, optional=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from deployer.source.following import Entry, Followed, Follower, Kind, Leaves
 
@@ -80,12 +80,19 @@ class Snapshot:
         entry = self.get(path)
         return () if entry is None else tuple(self._inside(entry))
 
-    def walk(self, path: str) -> Iterator[tuple[str, Entry]]:
-        """What stands at a path, and all that is in it, each with its path; a folder comes before its contents."""
+    def walk(self, path: str, *, without: Collection[str] = ()) -> Iterator[tuple[str, Entry]]:
+        """What stands at a path, and all that is in it, each with its path; a folder comes before its contents.
+
+        Args:
+            path: as `get` takes it.
+            without: paths that are left out, with all that is in them.
+        """
         entry = self.get(path)
         waiting = [] if entry is None else [("" if path == "." else path, entry)]
         while waiting:
             here, entry = waiting.pop()
+            if here in without:
+                continue
             yield here, entry
             waiting += [(_join(here, name), child) for name, child in self._inside(entry).items()]
 

@@ -95,6 +95,10 @@ class Deliveries:
         """A recorded delivery has to be planned (again) at that time."""
         self._redis.zadd(OWED, {member(forge, delivery_id): due.timestamp()})
 
+    def put_off(self, forge: str, delivery_id: str, *, due: datetime) -> None:
+        """A delivery that is owed its planning is due at that time; one that is not stays so."""
+        self._redis.zadd(OWED, {member(forge, delivery_id): due.timestamp()}, xx=True)
+
     def begin(self) -> None:
         """A worker begins to plan what is owed: for whatever comes from now on, somebody has to be told again."""
         self._redis.delete(BELL)

@@ -13,13 +13,15 @@ from deployer.store.codec import text, text_hash
 from deployer.store.leases import Lease, LeaseLost
 
 # Putting back what drifted is nobody's new wish. What somebody went back to stays that, however often it is deployed.
-# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id, trigger
+# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id, trigger, what was planned last (or empty)
 _BEGIN = f"""
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'deployment', ARGV[3])
 if ARGV[4] ~= '{Trigger.DRIFT}' then redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'chosen', ARGV[3]) end
-if ARGV[4] == '{Trigger.ROLLBACK}' then redis.call('HSET', KEYS[1], 'back_to', ARGV[2]) end
-if redis.call('HGET', KEYS[1], 'back_to') ~= ARGV[2] then redis.call('HDEL', KEYS[1], 'back_to') end
+if ARGV[4] == '{Trigger.ROLLBACK}' then redis.call('HSET', KEYS[1], 'back_to', ARGV[2], 'back_from', ARGV[5]) end
+if ARGV[4] ~= '{Trigger.DRIFT}' and redis.call('HGET', KEYS[1], 'back_to') ~= ARGV[2] then
+  redis.call('HDEL', KEYS[1], 'back_to', 'back_from')
+end
 redis.call('HDEL', KEYS[1], 'reads')
 return 1
 """
@@ -43,6 +45,8 @@ class EnvironmentState:
     """Id of the last one that began because git or somebody wanted another commit, or this one again."""
     back_to: str | None = None
     """The commit that somebody went back to, as long as no other one has begun."""
+    back_from: str | None = None
+    """What was planned last when that was done: whatever its history contains stays away."""
 
     @property
     def commits(self) -> tuple[str, ...]:
@@ -75,7 +79,9 @@ class Environments:
     def get(self, key: EnvironmentKey) -> EnvironmentState:
         """The state of an environment; all None before its first deployment."""
         fields = text_hash(self._redis.hgetall(name(key)))
-        return EnvironmentState(*map(fields.get, ("desired", "deployed", "deployment", "chosen", "back_to")))
+        return EnvironmentState(
+            *map(fields.get, ("desired", "deployed", "deployment", "chosen", "back_to", "back_from"))
+        )
 
     def planned(self, forge: str, repository: str, branch: str) -> str | None:
         """The commit of a branch that was planned last, whether or not it reached an environment."""
@@ -105,15 +111,22 @@ class Environments:
             for key, known, (desired, deployed, reads) in zip(keys, seen, states, strict=True)
         ]
 
-    def begin(self, deployment: Deployment, *, lease: Lease | None = None) -> None:
+    def begin(self, deployment: Deployment, *, lease: Lease | None = None, planned: str | None = None) -> None:
         """A deployment begins: its commit is what the environment should run.
+
+        Args:
+            deployment: which one.
+            lease: what the caller may write under.
+            planned: the commit of its branch that was planned last.
 
         Raises:
             LeaseLost: nothing was written, because the lease is somebody else's by now.
         """
         keys = [name(deployment.key), lease.key if lease else ""]
         token = str(lease.token) if lease else ""
-        if not self._begin(keys=keys, args=[token, deployment.commit, deployment.id, deployment.trigger.value]):
+        if not self._begin(
+            keys=keys, args=[token, deployment.commit, deployment.id, deployment.trigger.value, planned or ""]
+        ):
             raise LeaseLost(str(deployment.key))
 
 

@@ -64,10 +64,13 @@ def test_somebody_else_is_told_of_what_is_left_before_one_waits_for_its_forge(
     assert depths == [1, 1, 1], "one job is enough, and there is one as long as something is left"
 
 
-def test_comments_wait_for_each_other_and_merges_for_none_of_them(world: World) -> None:
+def test_comments_wait_for_each_other_and_merges_for_none_of_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = send(world, comment("/help"))
     world.clock.move(0.1)
     world.deliver(world.first)
+    monkeypatch.setattr(Queues, "workers", lambda _: 3)
     with admission(world.given, "github", wish=True):
         assert plan_all(world.given) == [PRODUCTION, STAGING]
         assert world.given.store.deliveries.owed() == (("github", told),)

@@ -8,7 +8,7 @@ from deployer.intake import Intake, Request
 from deployer.model import Trigger
 from tests import repositories
 from tests.examples import STAGING, deployment
-from tests.jobs.world import World
+from tests.jobs.world import World, plan_all
 
 
 def test_another_event_of_a_merge_that_left_alone_what_was_rolled_back_changes_nothing(world: World) -> None:
@@ -58,6 +58,33 @@ def test_a_new_merge_ends_a_rollback(world: World) -> None:
     world.deploy(STAGING)
     assert world.given.store.environments.get(STAGING).deployed == better
     assert world.given.store.environments.get(STAGING).back_to is None
+
+
+def test_a_merge_after_a_rollback_survives_a_planning_that_breaks_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    rolled_back(world)
+    better = world.commit("better")
+    with monkeypatch.context() as deadly:
+        deadly.setattr("jobs.plan.reads", die)
+        with pytest.raises(Killed):
+            world.plan(better)
+    world.clock.move(60)
+    plan_all(world.given)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == better
+
+
+def test_putting_back_what_drifted_ends_no_rollback(world: World) -> None:
+    rolled_back(world)
+    world.given.store.environments.begin(deployment("drift", commit="d" * 40, trigger=Trigger.DRIFT))
+    assert world.given.store.environments.get(STAGING).back_to == world.first
 
 
 def rolled_back(world: World) -> str:

@@ -21,9 +21,9 @@ def test_workers_of_this_machine_that_were_killed_are_struck_off(redis: Redis) -
         pass
     alive, dead, elsewhere = (PoolWorker([DEPLOYMENTS], connection=redis, serializer=JSONSerializer) for _ in range(3))
     dead.pid = elsewhere.pid = gone.pid
-    elsewhere.hostname = "another"
     for worker in (alive, dead, elsewhere):
         worker.register_birth()
+    redis.hset(elsewhere.key, "machine", "another container")
     bury(redis)
     assert {worker.name for worker in Worker.all(connection=redis)} == {alive.name, elsewhere.name}
 

@@ -162,6 +162,16 @@ def test_links_in_charts_that_lead_back_are_walked_once(trees: Trees) -> None:
     assert time.monotonic() - begun < 2
 
 
+def test_folders_in_charts_that_hold_each_other_are_walked_once(trees: Trees) -> None:
+    levels = ["o/charts/c" + "/d" * depth for depth in range(150)]
+    links: Files = {f"{level}/l": Path("/".join([".."] * (depth + 1) or ["."])) for depth, level in enumerate(levels)}
+    files: Files = {f"{levels[-1]}/f{number}": "" for number in range(500)}
+    commit = trees.commit({"o/kustomization.yaml": "helmCharts: [{name: a}]\n", **links, **files})
+    begun = time.monotonic()
+    assert faults(trees, commit, "o") == [{Fault.HELM}]
+    assert time.monotonic() - begun < 3
+
+
 def test_links_of_very_many_parts_are_refused_for_their_overlay_alone(trees: Trees) -> None:
     links: Files = {f"l/{number}": Path("../l/" * 800 + "f") for number in range(1500)}
     names = ", ".join(f"../l/{number}" for number in range(1500))

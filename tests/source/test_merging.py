@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import secrets
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from deployer.model import Permanent, Temporary
+from deployer.source import aside
 from deployer.source.merging import Conflict
 from deployer.source.mirror import Mirror
+from deployer.source.remote import Remote
 from tests import repositories
 from tests.source.git_server import git_server
 
@@ -167,3 +172,27 @@ def test_what_an_interrupted_fetch_left_is_no_matter(tmp_path: Path, repository:
     (left / "tmp_pack").touch()
     assert mirror.merging.fetch(7, ref=REQUEST) == head
     assert not left.exists()
+
+
+def test_what_was_fetched_for_a_mirror_that_was_made_anew_is_not_handed_over(
+    repository: Path, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = request(repository, {"a": "request\n"})
+    both(mirror)
+    later = request(repository, {"a": "request\n", "c": "more\n"})
+    fetched = aside.fetched
+
+    @contextmanager
+    def slowly(ref: str, *, mirror: Path, remote: Remote, most: int) -> Iterator[tuple[str, Path]]:
+        with fetched(ref, mirror=mirror, remote=remote, most=most) as found:
+            shutil.rmtree(mirror)
+            Mirror(mirror, repositories.url(repository)).fetch("main")
+            yield found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(aside, "fetched", slowly)
+        with pytest.raises(Temporary, match="made anew"):
+            mirror.merging.fetch(7, ref=REQUEST)
+    assert head != later
+    assert mirror.merging.fetch(7, ref=REQUEST) == later
+    assert mirror.contains(later, mirror.fetch("main"))

@@ -6,10 +6,12 @@ import os
 import random
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from deployer.source.allowance import TooMuch, at_most
 from deployer.source.following import LONGEST_LINK, MOST_LINKS
 from deployer.source.mirror import Mirror
 from deployer.source.snapshot import Entry, Kind, Leaves, Odd, Snapshot, link_hashes
@@ -331,3 +333,11 @@ def test_a_chain_of_any_length_is_only_too_long(tmp_path: Path) -> None:
     with pytest.raises(Leaves):
         found.follow("0")
     assert found.follow(f"{3000 - MOST_LINKS}").path == "3000"
+
+
+def test_a_link_is_not_judged_by_whoever_had_no_time_for_it(tmp_path: Path) -> None:
+    found = snapshot(tmp_path / "shop", {"a": Path("b"), "b": Path("c"), "c": "x"})
+    for values in range(4):
+        with suppress(TooMuch), at_most(values):
+            found.follow("a")
+    assert found.follow("a").path == "c"
