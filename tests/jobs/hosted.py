@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+import pytest
+
 from deployer.model import Delivery, EnvironmentKey, ForgeKind, PullRequestKey, State
 from deployer.sandbox.forge import App, SandboxForge
 from deployer.sandbox.forge.repositories import PullRequest
@@ -34,6 +36,11 @@ class Mode(StrEnum):
     @property
     def kind(self) -> ForgeKind:
         return ForgeKind.GITLAB if self is Mode.GITLAB else ForgeKind.GITHUB
+
+
+IN_SHORT = (Mode.APP, Mode.GITLAB)
+MODES = [each if each in IN_SHORT else pytest.param(each, marks=pytest.mark.thorough) for each in Mode]
+"""For tests of all of them. A plain token differs from an App in its words alone, which other tests look at."""
 
 
 @dataclass

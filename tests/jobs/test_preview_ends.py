@@ -10,10 +10,10 @@ import pytest
 from deployer.forges.preview_words import Outcome
 from deployer.model import Environment, Permanent, Stage, Temporary
 from deployer.preview import Foreseen, foresee
-from tests.jobs.hosted import Hosted, Mode, hosted
+from tests.jobs.hosted import MODES, Hosted, Mode, hosted
 from tests.jobs.world import World, config_map
 
-pytestmark = pytest.mark.parametrize("mode", list(Mode))
+pytestmark = pytest.mark.parametrize("mode", MODES)
 
 
 @pytest.fixture
