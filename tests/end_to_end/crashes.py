@@ -44,7 +44,8 @@ from tests.jobs.machines import Machine
 STAGES = ("plan", "fetch", "render", "apply", "rollout", "report")
 OTHERS = ("burst", "doomed")
 MAPS = ("first", "second", "third")
-WORKERS = 6
+WORKERS = 8
+"""One for each stage that is held, and two for what the clock has looked at meanwhile, where git is held as well."""
 
 
 def repository(name: str) -> str:
