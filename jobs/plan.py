@@ -177,11 +177,13 @@ class Plan:
             last,
             current=last is None or self._is_current(last, state.chosen),
             is_tip=last is None or mirror.tip(self.branch.name) == commit,
-            rolled_back=state.back_from is not None and self._held(state.back_from, commit, mirror),
+            rolled_back=self._held(state.back_from, commit, mirror),
         )
 
-    def _held(self, back_from: str, commit: str, mirror: Mirror) -> bool:
+    def _held(self, back_from: str | None, commit: str, mirror: Mirror) -> bool:
         """Whether the branch held a commit already when somebody went back on it."""
+        if not back_from:
+            return False
         return back_from == commit or (mirror.has(back_from) and mirror.contains(back_from, commit))
 
     def _is_current(self, last: Deployment, chosen: str | None) -> bool:

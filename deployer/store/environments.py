@@ -18,9 +18,11 @@ _BEGIN = f"""
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'deployment', ARGV[3])
 if ARGV[4] ~= '{Trigger.DRIFT}' then redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'chosen', ARGV[3]) end
-if ARGV[4] == '{Trigger.ROLLBACK}' then redis.call('HSET', KEYS[1], 'back_to', ARGV[2], 'back_from', ARGV[5]) end
+if ARGV[4] == '{Trigger.ROLLBACK}' and redis.call('HGET', KEYS[1], 'back_by') ~= ARGV[3] then
+  redis.call('HSET', KEYS[1], 'back_to', ARGV[2], 'back_from', ARGV[5], 'back_by', ARGV[3])
+end
 if ARGV[4] ~= '{Trigger.DRIFT}' and redis.call('HGET', KEYS[1], 'back_to') ~= ARGV[2] then
-  redis.call('HDEL', KEYS[1], 'back_to', 'back_from')
+  redis.call('HDEL', KEYS[1], 'back_to', 'back_from', 'back_by')
 end
 redis.call('HDEL', KEYS[1], 'reads')
 return 1
@@ -46,7 +48,8 @@ class EnvironmentState:
     back_to: str | None = None
     """The commit that somebody went back to, as long as no other one has begun."""
     back_from: str | None = None
-    """What was planned last when that was done: whatever its history contains stays away."""
+    """What was planned last when that began for the first time: whatever its history contains stays away. Empty when
+    nothing was planned by then."""
 
     @property
     def commits(self) -> tuple[str, ...]:

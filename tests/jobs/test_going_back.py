@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deployer.intake import Intake, Request
@@ -77,6 +79,25 @@ def test_a_merge_after_a_rollback_survives_a_planning_that_breaks_off(
             world.plan(better)
     world.clock.move(60)
     plan_all(world.given)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == better
+
+
+def test_a_rollback_that_is_tried_again_keeps_away_no_more_than_at_first(world: World) -> None:
+    begin = world.given.store.environments.begin
+    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
+    for planned in ("b" * 40, "c" * 40):
+        begin(back, planned=planned)
+    assert world.given.store.environments.get(STAGING).back_from == "b" * 40
+    begin(replace(back, id="once more"), planned="c" * 40)
+    assert world.given.store.environments.get(STAGING).back_from == "c" * 40
+
+
+def test_merges_go_on_after_a_rollback_before_anything_was_planned(world: World) -> None:
+    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
+    world.given.store.deployments.queue(back)
+    world.deploy(STAGING)
+    world.plan(better := world.commit("better"))
     world.deploy(STAGING)
     assert world.given.store.environments.get(STAGING).deployed == better
 
