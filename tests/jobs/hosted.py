@@ -38,9 +38,9 @@ class Mode(StrEnum):
         return ForgeKind.GITLAB if self is Mode.GITLAB else ForgeKind.GITHUB
 
 
-IN_SHORT = (Mode.APP, Mode.GITLAB)
+IN_SHORT = (Mode.APP,)
 MODES = [each if each in IN_SHORT else pytest.param(each, marks=pytest.mark.thorough) for each in Mode]
-"""For tests of all of them. A plain token differs from an App in its words alone, which other tests look at."""
+"""For tests of all of them; those of one are enough where there is little time."""
 
 
 @dataclass

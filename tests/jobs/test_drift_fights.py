@@ -18,6 +18,8 @@ from tests.jobs.branches import audited
 from tests.jobs.drifting import bring, deployed, drift_posts, edit, live, look, path
 from tests.jobs.world import World, config_map
 
+pytestmark = pytest.mark.thorough
+
 RIVAL = "rival-controller"
 OTHER = "\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {a: b}\n"
 

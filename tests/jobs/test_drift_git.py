@@ -20,6 +20,8 @@ from tests.examples import PRODUCTION, STAGING
 from tests.jobs.drifting import bring, deployed, edit, live, look, settled
 from tests.jobs.world import World
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def cluster_kubeconfig(kubeconfig: Path) -> Path:

@@ -18,6 +18,8 @@ from tests.jobs.branches import audited
 from tests.jobs.drifting import deployed, drift_posts, edit, elsewhere, look, settled
 from tests.jobs.world import World
 
+pytestmark = pytest.mark.thorough
+
 INTERVAL = 300
 
 

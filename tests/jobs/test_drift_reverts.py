@@ -19,6 +19,8 @@ from tests.jobs.branches import audited
 from tests.jobs.drifting import change, deployed, drift_posts, edit, live, look, newest, path
 from tests.jobs.world import SHOP, World, config_map
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def cluster_kubeconfig(kubeconfig: Path) -> Path:

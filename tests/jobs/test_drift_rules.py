@@ -20,6 +20,8 @@ from tests.jobs.branches import audited
 from tests.jobs.drifting import bring, change, drift_posts, look, newest, path, settled
 from tests.jobs.world import World
 
+pytestmark = pytest.mark.thorough
+
 ODD = "example.com/a"
 """A key that a JSON pointer writes as `example.com~1a`."""
 

@@ -13,6 +13,8 @@ from tests.examples import STAGING
 from tests.jobs.hosted import Hosted, Mode, hosted
 from tests.jobs.world import SHOP, World
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def there(world: World, key_file: Path) -> Iterator[Hosted]:

@@ -14,6 +14,8 @@ from jobs.resources import Resources
 from tests.jobs.hosted import Hosted, Mode, hosted
 from tests.jobs.world import SHOP, World, plan_all
 
+pytestmark = pytest.mark.thorough
+
 PREVIEW = "preview/staging"
 
 
