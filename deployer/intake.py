@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from deployer.model import ON_ITS_WAY, Deployment, EnvironmentKey, State, Trigger
+from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, State, Trigger
 from deployer.planning import ASKED
 from deployer.store import Store
 from jobs.queue import Queues
@@ -25,6 +25,8 @@ class Request:
     title: str | None = None
     note: str | None = None
     """What else there is to know about it."""
+    back_from: str | None = None
+    """Of a rollback: the commit that was planned last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,15 @@ class Intake:
             self.store.deployments.log(accepted.id, request.note, at=self.clock())
         self.queues.report()
         return accepted
+
+    def go_back(self, environment: Environment, commit: str, *, actor: str | None) -> Deployment:
+        """Queue a rollback. What the branch held by now stays away from then on; what is merged later goes ahead.
+
+        Returns:
+            As `accept`.
+        """
+        planned = self.store.environments.planned(environment.branch_key)
+        return self.accept(Request(environment.key, commit, Trigger.ROLLBACK, actor=actor, back_from=planned))
 
     def end(self, request: Request, state: State, reason: str) -> Deployment:
         """Record a deployment that ends before it begins, so that its commit says why.
@@ -77,6 +88,7 @@ class Intake:
             delivery=request.delivery,
             actor=request.actor,
             title=request.title,
+            back_from=request.back_from,
         )
 
 

@@ -159,19 +159,15 @@ class Turn:
             return
         self.lease.confirm()
         self._supersede_rollouts(chosen)
-        self.given.store.environments.begin(chosen, lease=self.lease, planned=self._planned)
+        self.given.store.environments.begin(chosen, lease=self.lease)
         self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY, at=self.given.clock(), lease=self.lease)
         self._apply(chosen, mirror)
 
     def _runs(self, chosen: Deployment) -> tuple[str, ...]:
         """What the environment runs or was told to run, and the last commit of its branch that left it alone."""
-        state, planned = self.given.store.environments.get(self.environment.key), self._planned
+        environments = self.given.store.environments
+        state, planned = environments.get(self.environment.key), environments.planned(self.environment.branch_key)
         return (*state.commits, planned) if planned and state.deployed != chosen.commit else state.commits
-
-    @property
-    def _planned(self) -> str | None:
-        key = self.environment.key
-        return self.given.store.environments.planned(key.forge, key.repository, self.environment.branch)
 
     def _supersede_rollouts(self, chosen: Deployment) -> None:
         for deployment in self.given.store.deployments.queued(self.environment.key):

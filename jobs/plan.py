@@ -140,15 +140,14 @@ class Plan:
 
         Whoever is told of an older one later, or has it under way now, then knows that it was taken back or left alone.
         """
-        names = (self.branch.forge, self.branch.repository, self.branch.name)
         environments = self.given.store.environments
         while True:
-            before = environments.planned(*names)
+            before = environments.planned(self.branch)
             if before is not None and not mirror.has(before):
                 mirror.fetch(self.branch.name)  # another machine has planned it; unless a forced push took it away
             if before is not None and mirror.is_ahead(before, commit, branch=self.branch.name):
                 return
-            if environments.plan(*names, commit, after=before):
+            if environments.plan(self.branch, commit, after=before):
                 return
 
     def _plan_one(self, environment: Environment, commit: str, mirror: Mirror, *, lost: frozenset[str]) -> bool:
@@ -200,7 +199,7 @@ class Plan:
         branch = self.branch.name
         if not all(mirror.has(runs) for runs in state.commits):
             mirror.fetch(branch)  # unless a forced push took it away, we have it then
-        planned = self.given.store.environments.planned(self.branch.forge, self.branch.repository, branch)
+        planned = self.given.store.environments.planned(self.branch)
         passed = (planned,) if planned and state.deployed != commit else ()
         runs = (*state.commits, *passed)
         return next((each for each in runs if mirror.is_ahead(each, commit, branch=branch)), None)

@@ -136,7 +136,7 @@ class _Round:
         the settings have an environment more than when it was planned.
         """
         tips, now = self.given.store.tips, self.given.clock()
-        planned = _planned(self.given, branch)
+        planned = self.given.store.environments.planned(branch)
         if at == planned and self._is_everywhere(branch, at):
             tips.level(branch)
             if not tips.is_owed(branch):
@@ -247,14 +247,11 @@ class _Tip:
     def _count(self, commit: str) -> None:
         """Count what a webhook should have told us. Of a branch that was never planned none is missed."""
         forge, repository = self.branch.forge, self.branch.repository
-        if not self.given.settings.forges[forge].webhooks or _planned(self.given, self.branch) in (None, commit):
+        before = self.given.store.environments.planned(self.branch)
+        if not self.given.settings.forges[forge].webhooks or before in (None, commit):
             return
         if self.given.store.tips.missed(self.branch, commit, at=self.given.clock()):
             self.given.store.counters.add("webhooks_missed", forge=forge, repository=repository)
-
-
-def _planned(given: Resources, branch: BranchKey) -> str | None:
-    return given.store.environments.planned(branch.forge, branch.repository, branch.name)
 
 
 def _next(given: Resources) -> datetime:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from deployer.model import ON_ITS_WAY, Deployment, Environment, EnvironmentKey, State, Trigger
+from deployer.model import ON_ITS_WAY, BranchKey, Deployment, Environment, EnvironmentKey, State, Trigger
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MAIN = BranchKey("github", "acme/shop", "main")
 STAGING = EnvironmentKey("github", "acme/shop", "staging")
 PRODUCTION = EnvironmentKey("github", "acme/shop", "production")
 COMMIT = "1" * 40

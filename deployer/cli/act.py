@@ -32,9 +32,11 @@ def deploy(repository: str, environment: str, commit: str | None, *, allow_rollb
         mirror = given.mirror(found)
         wanted = commit or mirror.fetch(found.branch)
         mirror.ensure(wanted, branch=found.branch)
-        trigger = Trigger.ROLLBACK if allow_rollback else Trigger.MANUAL
-        request = Request(found.key, wanted, trigger, actor=user())
-        deployment = Intake(given.store, given.queues, given.clock).accept(request)
+        intake = Intake(given.store, given.queues, given.clock)
+        if allow_rollback:
+            deployment = intake.go_back(found, wanted, actor=user())
+        else:
+            deployment = intake.accept(Request(found.key, wanted, Trigger.MANUAL, actor=user()))
         given.queues.deploy()
         click.echo(f"{deployment.id}  {found.key}  {wanted[:12]}  {given.settings.url}/deployments/{deployment.id}")
         if wait:

@@ -74,6 +74,9 @@ class Deployment:
     """Id of the deployment that runs instead."""
     previewed: str | None = None
     """Whether what it brings is what people were shown before the merge; None when they were shown nothing."""
+    back_from: str | None = None
+    """Of a rollback: the commit that was planned last when somebody asked for it. Whatever its history contains stays
+    away; what is merged later goes ahead."""
 
 
 class StatusState(StrEnum):

@@ -58,6 +58,7 @@ def write_deployment(deployment: Deployment) -> dict[str, str]:
         "title": deployment.title,
         "superseded_by": deployment.superseded_by,
         "previewed": deployment.previewed,
+        "back_from": deployment.back_from,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -79,6 +80,7 @@ def read_deployment(fields: Mapping[str, str]) -> Deployment:
         title=fields.get("title"),
         superseded_by=fields.get("superseded_by"),
         previewed=fields.get("previewed"),
+        back_from=fields.get("back_from"),
     )
 
 

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from deployer.model import Deployment, EnvironmentKey, Trigger
+from deployer.model import BranchKey, Deployment, EnvironmentKey, Trigger
 from deployer.store import names
 from deployer.store.codec import text, text_hash
 from deployer.store.leases import Lease, LeaseLost
 
 # Putting back what drifted is nobody's new wish. What somebody went back to stays that, however often it is deployed.
-# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id, trigger, what was planned last (or empty)
+# KEYS: environment, lease  ARGV: token (empty without a lease), commit, id, trigger, what a rollback leaves behind
 _BEGIN = f"""
 if ARGV[1] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'deployment', ARGV[3])
 if ARGV[4] ~= '{Trigger.DRIFT}' then redis.call('HSET', KEYS[1], 'desired', ARGV[2], 'chosen', ARGV[3]) end
-if ARGV[4] == '{Trigger.ROLLBACK}' and redis.call('HGET', KEYS[1], 'back_by') ~= ARGV[3] then
-  redis.call('HSET', KEYS[1], 'back_to', ARGV[2], 'back_from', ARGV[5], 'back_by', ARGV[3])
-end
+if ARGV[4] == '{Trigger.ROLLBACK}' then redis.call('HSET', KEYS[1], 'back_to', ARGV[2], 'back_from', ARGV[5]) end
 if ARGV[4] ~= '{Trigger.DRIFT}' and redis.call('HGET', KEYS[1], 'back_to') ~= ARGV[2] then
-  redis.call('HDEL', KEYS[1], 'back_to', 'back_from', 'back_by')
+  redis.call('HDEL', KEYS[1], 'back_to', 'back_from')
 end
 redis.call('HDEL', KEYS[1], 'reads')
 return 1
@@ -48,8 +46,8 @@ class EnvironmentState:
     back_to: str | None = None
     """The commit that somebody went back to, as long as no other one has begun."""
     back_from: str | None = None
-    """What was planned last when that began for the first time: whatever its history contains stays away. Empty when
-    nothing was planned by then."""
+    """What was planned last when they asked for that: whatever its history contains stays away. Empty when nothing was
+    planned by then."""
 
     @property
     def commits(self) -> tuple[str, ...]:
@@ -86,14 +84,14 @@ class Environments:
             *map(fields.get, ("desired", "deployed", "deployment", "chosen", "back_to", "back_from"))
         )
 
-    def planned(self, forge: str, repository: str, branch: str) -> str | None:
+    def planned(self, branch: BranchKey) -> str | None:
         """The commit of a branch that was planned last, whether or not it reached an environment."""
-        found = self._redis.get(_planned(forge, repository, branch))
+        found = self._redis.get(_planned(branch))
         return text(found) if found else None
 
-    def plan(self, forge: str, repository: str, branch: str, commit: str, *, after: str | None) -> bool:
+    def plan(self, branch: BranchKey, commit: str, *, after: str | None) -> bool:
         """From now on a commit is the one that was planned last, unless that is another than `after` by now."""
-        return bool(self._planned(keys=[_planned(forge, repository, branch)], args=[after or "", commit]))
+        return bool(self._planned(keys=[_planned(branch)], args=[after or "", commit]))
 
     def standings(self, keys: Sequence[EnvironmentKey], commit: str) -> list[Standing]:
         """How each of many environments stands to a commit, in their order; asked for in one go."""
@@ -114,27 +112,25 @@ class Environments:
             for key, known, (desired, deployed, reads) in zip(keys, seen, states, strict=True)
         ]
 
-    def begin(self, deployment: Deployment, *, lease: Lease | None = None, planned: str | None = None) -> None:
+    def begin(self, deployment: Deployment, *, lease: Lease | None = None) -> None:
         """A deployment begins: its commit is what the environment should run.
 
         Args:
             deployment: which one.
             lease: what the caller may write under.
-            planned: the commit of its branch that was planned last.
 
         Raises:
             LeaseLost: nothing was written, because the lease is somebody else's by now.
         """
         keys = [name(deployment.key), lease.key if lease else ""]
         token = str(lease.token) if lease else ""
-        if not self._begin(
-            keys=keys, args=[token, deployment.commit, deployment.id, deployment.trigger.value, planned or ""]
-        ):
+        left = deployment.back_from or ""
+        if not self._begin(keys=keys, args=[token, deployment.commit, deployment.id, deployment.trigger.value, left]):
             raise LeaseLost(str(deployment.key))
 
 
-def _planned(forge: str, repository: str, branch: str) -> str:
-    return f"deployer:planned:{forge}/{repository}@{branch}"
+def _planned(branch: BranchKey) -> str:
+    return f"deployer:planned:{branch}"
 
 
 def name(key: EnvironmentKey) -> str:

@@ -9,11 +9,11 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from deployer.model import BranchKey, Deployment
+from deployer.model import Deployment
 from jobs.tips import GRACE, compare_with
+from tests.examples import MAIN
 from tests.jobs.world import World, plan_all
 
-MAIN = BranchKey("github", "acme/shop", "main")
 GRACE_SECONDS = GRACE.total_seconds()
 INTERVAL = 180
 
@@ -44,7 +44,7 @@ def sweep(world: World) -> None:
 
 
 def planned(world: World) -> str | None:
-    return world.given.store.environments.planned("github", "acme/shop", "main")
+    return world.given.store.environments.planned(MAIN)
 
 
 def jobs(world: World, queue: str) -> list[tuple[str, ...]]:

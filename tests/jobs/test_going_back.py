@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from deployer.intake import Intake, Request
 from deployer.model import Trigger
+from deployer.source.overlay import reads
 from tests import repositories
 from tests.examples import STAGING, deployment
 from tests.jobs.world import World, plan_all
@@ -20,8 +20,7 @@ def test_another_event_of_a_merge_that_left_alone_what_was_rolled_back_changes_n
     world.deploy(STAGING)
     readme = repositories.commit(world.repository, {"README": "hello"}, "Explain")
     world.plan(readme)
-    back = Request(STAGING, world.first, Trigger.ROLLBACK)
-    Intake(world.given.store, world.given.queues, world.clock).accept(back)
+    world.go_back(STAGING)
     world.deploy(STAGING)
     world.clock.move(60)
     world.plan(readme)
@@ -36,8 +35,7 @@ def test_another_event_of_what_was_rolled_back_does_not_bring_it_back(world: Wor
     bad = world.commit("bad")
     world.plan(bad)
     world.deploy(STAGING)
-    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
-    world.given.store.deployments.queue(back)
+    world.go_back(STAGING)
     world.deploy(STAGING)
     world.plan(bad)
     assert world.given.store.deployments.queued(STAGING) == ()
@@ -83,19 +81,28 @@ def test_a_merge_after_a_rollback_survives_a_planning_that_breaks_off(
     assert world.given.store.environments.get(STAGING).deployed == better
 
 
-def test_a_rollback_that_is_tried_again_keeps_away_no_more_than_at_first(world: World) -> None:
-    begin = world.given.store.environments.begin
-    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
-    for planned in ("b" * 40, "c" * 40):
-        begin(back, planned=planned)
-    assert world.given.store.environments.get(STAGING).back_from == "b" * 40
-    begin(replace(back, id="once more"), planned="c" * 40)
-    assert world.given.store.environments.get(STAGING).back_from == "c" * 40
+def test_a_rollback_that_waits_keeps_no_merge_away_that_came_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor one that is tried again: what it leaves behind is what there was when somebody asked for it."""
+    for commit in (world.first, world.commit("bad")):
+        world.plan(commit)
+        world.deploy(STAGING)
+    world.go_back(STAGING)
+    better = world.commit("better")
+
+    def run_meanwhile(*given: Any, **more: Any) -> Any:
+        world.deploy(STAGING)  # the worker of the environment is faster than the one that plans the merge
+        return reads(*given, **more)
+
+    monkeypatch.setattr("jobs.plan.reads", run_meanwhile)
+    world.plan(better)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == better
 
 
 def test_merges_go_on_after_a_rollback_before_anything_was_planned(world: World) -> None:
-    back = deployment("back", commit=world.first, trigger=Trigger.ROLLBACK)
-    world.given.store.deployments.queue(back)
+    world.go_back(STAGING)
     world.deploy(STAGING)
     world.plan(better := world.commit("better"))
     world.deploy(STAGING)
@@ -113,6 +120,6 @@ def rolled_back(world: World) -> str:
     for commit in (world.first, bad := world.commit("bad")):
         world.plan(commit)
         world.deploy(STAGING)
-    world.given.store.deployments.queue(deployment("back", commit=world.first, trigger=Trigger.ROLLBACK))
+    world.go_back(STAGING)
     world.deploy(STAGING)
     return bad

@@ -10,7 +10,7 @@ import pytest
 from rq import Queue
 from rq.timeouts import JobTimeoutException
 
-from deployer.model import BranchKey, Delivery, EnvironmentKey, State, Trigger
+from deployer.model import Delivery, EnvironmentKey, State, Trigger
 from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.settings import Settings
 from deployer.source.mirror import Mirror
@@ -21,7 +21,7 @@ from jobs.plan import Plan, broken, turn
 from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
 from jobs.resources import Resources
 from tests import repositories
-from tests.examples import PRODUCTION, STAGING, after
+from tests.examples import MAIN, PRODUCTION, STAGING, after
 from tests.jobs.world import World, plan_all
 
 
@@ -328,7 +328,7 @@ def test_what_another_machine_has_planned_is_not_taken_back_by_one_that_has_not_
     world.plan(newer)
     world.deliver(older)
     plan_all(other.given)
-    assert world.given.store.environments.planned("github", "acme/shop", "main") == newer
+    assert world.given.store.environments.planned(MAIN) == newer
 
 
 def test_an_error_that_nobody_thought_of_is_told_on_the_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +374,7 @@ def test_another_event_of_a_commit_that_failed_before_it_began_changes_nothing(w
 @contextmanager
 def stuck(world: World) -> Iterator[None]:
     """Somebody is planning the repository, and its fetch hangs."""
-    with turn(world.given, BranchKey("github", "acme/shop", "main")) as mine:
+    with turn(world.given, MAIN) as mine:
         assert mine
         yield
 

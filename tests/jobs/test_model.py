@@ -41,9 +41,9 @@ from jobs.sweep import sweep_with
 from jobs.tips import ask_for_due, compare_with
 from jobs.turns import work_with
 from tests import repositories
-from tests.examples import PRODUCTION, STAGING, after
+from tests.examples import MAIN, PRODUCTION, STAGING, after
 from tests.forges.recording import RecordingForge
-from tests.jobs.world import SHOP, STATUSES, World, config_map, make_world
+from tests.jobs.world import STATUSES, World, config_map, make_world
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
 FEW = 8
@@ -279,7 +279,7 @@ class Life(RuleBasedStateMachine):
                 store.deliveries.owed(before=ever)
                 or store.deployments.waiting(before=ever)
                 or store.reports.owed(before=ever)
-                or store.environments.planned("github", SHOP, "main") != repositories.tip(self.world.repository)
+                or store.environments.planned(MAIN) != repositories.tip(self.world.repository)
                 or store.tips.owed(before=ever)
             ):
                 return

@@ -10,7 +10,7 @@ import pytest
 from deployer.model import Environment, EnvironmentKey, PrunePolicy, State, Trigger
 from deployer.planning import fingerprint, reached
 from tests import repositories
-from tests.examples import PRODUCTION, STAGING, environment
+from tests.examples import MAIN, PRODUCTION, STAGING, environment
 from tests.jobs.world import World, config_map
 
 
@@ -151,8 +151,8 @@ def test_what_is_taken_back_before_it_begins_is_superseded(world: World) -> None
     mirror = world.given.mirror(world.given.settings.environment(STAGING))
     mirror.fetch("main")
     environments = world.given.store.environments
-    before = environments.planned("github", "acme/shop", "main")
-    assert environments.plan("github", "acme/shop", "main", tip, after=before)  # by another worker, at the same moment
+    before = environments.planned(MAIN)
+    assert environments.plan(MAIN, tip, after=before)  # by another worker, at the same moment
     world.deploy(STAGING)
     assert world.latest(STAGING, taken_back).state is State.SUPERSEDED
     assert environments.get(STAGING).deployed == world.first

@@ -22,11 +22,10 @@ from jobs.clock import tick
 from jobs.queue import LOOKS, MERGES
 from jobs.tips import ask_for_due, compare_with
 from tests import repositories
-from tests.examples import NOON, PRODUCTION, STAGING
+from tests.examples import MAIN, NOON, PRODUCTION, STAGING
 from tests.jobs.branches import (
     GRACE_SECONDS,
     INTERVAL,
-    MAIN,
     audited,
     jobs,
     known,

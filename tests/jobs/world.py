@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 from redis import Redis
 
+from deployer.intake import Intake
 from deployer.model import Delivery, Deployment, EnvironmentKey, State
 from deployer.settings import Settings, load
 from deployer.store import open_store
@@ -89,6 +90,11 @@ class World:
 
     def deploy(self, key: EnvironmentKey) -> None:
         deploy_with(self.given, key)
+
+    def go_back(self, key: EnvironmentKey) -> None:
+        """Ask for a rollback to the first commit."""
+        intake = Intake(self.given.store, self.given.queues, self.clock)
+        intake.go_back(self.given.settings.environment(key), self.first, actor="anna")
 
     def look(self, key: EnvironmentKey) -> None:
         """The next look at the rollout, as its job makes it."""
