@@ -96,6 +96,24 @@ def test_a_commit_that_keeps_killing_its_planner_is_given_up_until_the_branch_is
     assert world.latest(STAGING, planned(world) or "").state is State.QUEUED
 
 
+@pytest.mark.parametrize("fault", [None, Temporary("away", stage=Stage.PLAN), ValueError("a bug of ours")])
+def test_planning_that_comes_to_an_end_is_no_death_however_it_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: Exception | None
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        assert fault is not None
+        raise fault
+
+    with monkeypatch.context() as faulty:
+        if fault:
+            faulty.setattr("jobs.plan.reads", fail)
+        for _ in range(DEATHS):
+            plan_tip(world.given, MAIN)
+    plan_tip(world.given, MAIN)
+    assert [each.summary for each in known(world) if "died" in each.summary] == []
+    assert world.given.store.tips.troubles([MAIN]) == {}
+
+
 def test_one_that_hangs_is_given_up_soon_and_not_asked_for_each_branch(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,15 @@ def test_looks_at_a_stuck_cluster_take_no_worker_either(world: World, monkeypatc
     assert looked == [PRODUCTION, STAGING]
 
 
+def test_a_look_that_finds_others_waiting_has_them_deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollout, "look_with", lambda *_: None)
+    rollout.look_in_turn(world.given, STAGING, 0)
+    assert world.given.queues.depths()["deployments"] == 0
+    world.given.store.deployments.queue(deployment("d1", key=PRODUCTION))
+    rollout.look_in_turn(world.given, STAGING, 0)
+    assert world.given.queues.depths()["deployments"] == 1
+
+
 def test_one_job_gives_turns_until_nobody_waits(world: World) -> None:
     world.plan(world.first)
     work_with(world.given)
