@@ -8,6 +8,7 @@ from functools import partial
 
 from redis.exceptions import RedisError
 
+from deployer.cluster.connection import IMPATIENT, Connection
 from deployer.cluster.connection import connect as connect_cluster
 from deployer.forges import report
 from deployer.forges.connect import connect as connect_forge
@@ -86,7 +87,7 @@ def _is_there(settings: Settings, place: Place) -> bool:
         return True
     path = f"/api/v1/namespaces/{place.namespace}/configmaps/{place.inventory}"
     try:
-        with connect_cluster(settings.clusters[place.cluster], name=place.cluster) as connection:
+        with _connect(place.cluster, settings.clusters[place.cluster]) as connection:
             return connection.request("GET", path).status != 404
     except Failure:
         return True
@@ -109,5 +110,9 @@ def _accounts(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _version(name: str, settings: ClusterSettings, *, service_account: str | None = None) -> str:
-    with connect_cluster(settings, name=name, service_account=service_account) as connection:
+    with _connect(name, settings, service_account=service_account) as connection:
         return f"answers, Kubernetes {connection.version()}"
+
+
+def _connect(name: str, settings: ClusterSettings, *, service_account: str | None = None) -> Connection:
+    return connect_cluster(settings, name=name, service_account=service_account, patience=IMPATIENT)

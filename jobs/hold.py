@@ -17,13 +17,12 @@ import structlog
 
 from deployer.cluster import drift
 from deployer.cluster.applyset import Scope
-from deployer.cluster.connection import connect
+from deployer.cluster.connection import IMPATIENT, connect
 from deployer.cluster.link import THREADS
 from deployer.forges import drift_words as words
 from deployer.holding import Checked, DriftState, Step, decide, lasting, refusal
 from deployer.intake import Intake, Request
 from deployer.model import Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
-from deployer.retries import Budget
 from deployer.reverts import Memory, among, attempted, settled
 from deployer.settings import SettingsError
 from deployer.source.overlay import parse, render
@@ -35,8 +34,6 @@ log = structlog.get_logger()
 
 BUSY = timedelta(seconds=15)
 """An environment that is being deployed is looked at this much later, or when that has succeeded."""
-IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
-"""A cluster that does not answer is asked again by the next look."""
 MOST_AUDITED = 50
 
 _RENDERING = threading.Lock()

@@ -12,12 +12,11 @@ from datetime import timedelta
 from typing import NoReturn
 
 from deployer.cluster import rollout
-from deployer.cluster.connection import connect
+from deployer.cluster.connection import IMPATIENT, connect
 from deployer.cluster.rollout import Rollout
 from deployer.forges import report
 from deployer.model import Deployment, EnvironmentKey, Permanent, Stage, State, Temporary
 from deployer.progress import Progress
-from deployer.retries import Budget
 from deployer.settings import UnknownEnvironment
 from deployer.store.leases import Lease, LeaseLost
 from deployer.store.rollouts import Rolling, Sight
@@ -36,9 +35,6 @@ BUSY = 1.0
 
 LATE_LOOKS = 3
 """A rollout whose time is up ends without a further look when this many took their worker along."""
-
-IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
-"""A cluster that does not answer is asked again by the next look, not by this one."""
 
 
 def look(key: str, number: str) -> None:

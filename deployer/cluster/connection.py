@@ -30,6 +30,9 @@ PATIENCE = Budget(attempts=9, first=0.2, longest=5)
 """Ten to twenty seconds altogether, in which an API server is started again; a longer absence is for whoever runs the
 deployment to wait out."""
 
+IMPATIENT = Budget(attempts=2, first=0.2, longest=0.5)
+"""For a look that is made again anyway, or by somebody who waits in front of a terminal."""
+
 _INTERNAL_ERROR_PAUSE = 0.5
 """Seconds at most between two tries after a 500: as often as otherwise, so that of a thousand objects none fails when
 one request in ten does, but sooner. It may be a change of etcd's leader, or a webhook that will not come back."""

@@ -124,13 +124,7 @@ def test_check_with_a_variable_that_makes_no_sense(terminal: Terminal, monkeypat
 
 
 def test_check_tries_everything_and_tells_all_that_does_not_work(alone: Terminal, tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    server = {"cluster": {"server": alone.world.forge.url}, "name": "closed"}
-    context = {"context": {"cluster": "closed", "user": "closed"}, "name": "closed"}
-    users = [{"name": "closed", "user": {}}]
-    content = {"apiVersion": "v1", "kind": "Config", "clusters": [server], "contexts": [context], "users": users}
-    kubeconfig.write_text(yaml.safe_dump({**content, "current-context": "closed"}))
-    alone.rewrite(lambda content: content["clusters"].update(closed={"kubeconfig": {"file": str(kubeconfig)}}))
+    add_cluster(alone, "closed", alone.world.forge.url, tmp_path)
     alone.world.forge.answer = Answer(401, {"message": "Bad credentials"})
     shutil.move(alone.world.repository, f"{alone.world.repository}-away")
     result = alone("check")
@@ -147,6 +141,24 @@ def test_check_tries_everything_and_tells_all_that_does_not_work(alone: Terminal
     assert said["clusters.test"].startswith("ok answers")
     assert set(result.stdout.splitlines()).isdisjoint(result.stderr.splitlines())
     assert "FAIL" not in result.stdout
+
+
+def test_check_keeps_nobody_waiting_for_a_cluster_that_is_away(terminal: Terminal, tmp_path: Path) -> None:
+    add_cluster(terminal, "away", f"http://127.0.0.1:{free_port()}", tmp_path)
+    begun = time.monotonic()
+    said = shown(terminal("check"))
+    assert said["clusters.away"].startswith("FAIL")
+    assert time.monotonic() - begun < 5
+
+
+def add_cluster(terminal: Terminal, name: str, url: str, folder: Path) -> None:
+    kubeconfig = folder / "kubeconfig"
+    server = {"cluster": {"server": url}, "name": name}
+    context = {"context": {"cluster": name, "user": name}, "name": name}
+    users = [{"name": name, "user": {}}]
+    content = {"apiVersion": "v1", "kind": "Config", "clusters": [server], "contexts": [context], "users": users}
+    kubeconfig.write_text(yaml.safe_dump({**content, "current-context": name}))
+    terminal.rewrite(lambda content: content["clusters"].update({name: {"kubeconfig": {"file": str(kubeconfig)}}}))
 
 
 def test_check_shows_no_password_of_redis(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
