@@ -19,6 +19,7 @@ from jobs.resources import Resources
 from jobs.worker import PoolWorker
 from tests.examples import PRODUCTION, STAGING
 from tests.jobs.asking import comment, send
+from tests.jobs.dying import Killed, die
 from tests.jobs.world import World, plan_all
 
 BRANCH = BranchKey("github", "acme/shop", "main")
@@ -100,12 +101,6 @@ def test_a_comment_that_somebody_is_at_is_left_to_them(world: World, monkeypatch
 
 
 def test_a_comment_that_keeps_killing_its_worker_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object) -> None:
-        raise Killed
-
     monkeypatch.setattr(delivery, "obey", die)
     send(world, comment("/help"))
     for _ in range(DEATHS):

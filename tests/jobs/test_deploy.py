@@ -10,6 +10,7 @@ from deployer.pipeline import Pipeline
 from jobs.deploy import DEATHS, Turn
 from tests import repositories
 from tests.examples import STAGING, deployment
+from tests.jobs.dying import Killed, die
 from tests.jobs.world import World
 
 
@@ -264,12 +265,6 @@ def test_a_worker_that_fails_too_late_reopens_nothing(world: World, monkeypatch:
 
 
 def test_a_deployment_that_keeps_killing_its_worker_is_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object) -> None:
-        raise Killed
-
     monkeypatch.setattr(Pipeline, "run", die)
     world.plan(world.first)
     for _ in range(DEATHS):

@@ -10,6 +10,7 @@ from deployer.model import Trigger
 from deployer.source.overlay import reads
 from tests import repositories
 from tests.examples import STAGING, deployment
+from tests.jobs.dying import Killed, die
 from tests.jobs.world import World, plan_all
 
 
@@ -63,12 +64,6 @@ def test_a_new_merge_ends_a_rollback(world: World) -> None:
 def test_a_merge_after_a_rollback_survives_a_planning_that_breaks_off(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
     rolled_back(world)
     better = world.commit("better")
     with monkeypatch.context() as deadly:

@@ -22,6 +22,7 @@ from jobs.queue import DEPLOYMENTS, MERGES, REPORTS
 from jobs.resources import Resources
 from tests import repositories
 from tests.examples import MAIN, PRODUCTION, STAGING, after
+from tests.jobs.dying import Killed, die
 from tests.jobs.world import World, plan_all
 
 
@@ -298,12 +299,6 @@ def test_a_job_whose_time_is_up_drops_no_delivery(world: World, monkeypatch: pyt
 def test_a_delivery_that_keeps_killing_its_planner_is_given_up_and_the_commit_says_why(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
     monkeypatch.setattr("jobs.plan.reads", die)
     world.deliver(world.first)
     for _ in range(DEATHS):

@@ -43,6 +43,7 @@ from jobs.turns import work_with
 from tests import repositories
 from tests.examples import MAIN, PRODUCTION, STAGING, after
 from tests.forges.recording import RecordingForge
+from tests.jobs.dying import Killed
 from tests.jobs.world import STATUSES, World, config_map, make_world
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
@@ -78,10 +79,6 @@ RUN: Mapping[str, Callable[..., None]] = {
     "jobs.tips.compare": compare_with,
     "jobs.report.report": report_owed,
 }
-
-
-class Killed(BaseException):
-    """A worker is gone, and whatever it still wanted to do on its way out is not done."""
 
 
 @dataclass

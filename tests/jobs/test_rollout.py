@@ -32,6 +32,7 @@ from jobs.sweep import sweep_with
 from jobs.turns import work_with
 from tests import repositories
 from tests.examples import PRODUCTION, STAGING, deployment
+from tests.jobs.dying import Killed, die
 from tests.jobs.world import World, with_environments
 
 WEB = """
@@ -294,12 +295,6 @@ def test_the_next_try_of_a_newer_one_keeps_its_time(world: World) -> None:
 def test_the_sweep_leaves_alone_what_waits_and_finds_what_a_dead_worker_left(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
     commit = stalled(world)
     world.deploy(PRODUCTION)
     sweep_with(world.given)
@@ -322,12 +317,6 @@ def test_the_sweep_leaves_alone_what_waits_and_finds_what_a_dead_worker_left(
 def test_a_look_that_keeps_killing_its_worker_does_not_keep_the_deployment_for_ever(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
     commit = stalled(world)
     world.age(STAGING, 301)
     monkeypatch.setattr(rollout, "look", die)

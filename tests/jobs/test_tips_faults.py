@@ -26,6 +26,7 @@ from jobs.tips import DOWN, compare_with, plan_tip
 from tests import repositories
 from tests.examples import MAIN, PRODUCTION, STAGING
 from tests.jobs.branches import GRACE_SECONDS, audited, changed, jobs, known, look, missed, planned, sweep
+from tests.jobs.dying import Killed, die
 from tests.jobs.world import World, plan_all
 
 
@@ -71,12 +72,6 @@ def test_a_forge_that_is_down_is_one_line_in_the_log_and_fails_no_commit(
 def test_a_commit_that_keeps_killing_its_planner_is_given_up_until_the_branch_is_at_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
     with monkeypatch.context() as deadly:
         deadly.setattr("jobs.plan.reads", die)
         for _ in range(DEATHS):
@@ -213,12 +208,6 @@ def test_what_cannot_be_fetched_is_said_once_and_tried_again(world: World) -> No
 
 def test_a_worker_that_dies_over_it_leaves_it_to_be_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It dies at the worst moment: what was planned is written down, and no deployment is."""
-
-    class Killed(BaseException):
-        pass
-
-    def die(*_: object, **__: object) -> None:
-        raise Killed
 
     world.plan(world.first)
     commit = world.commit("ahoy")
