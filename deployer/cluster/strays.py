@@ -148,7 +148,7 @@ class _Walk:
                 if not element.startswith("f:") or not isinstance(node, dict) or name not in self.live:
                     continue
                 if name not in self.wanted:
-                    if self._excludes():
+                    if self._excludes(self.live[name]):
                         yield Stray((*self.place, name), (*self.path, name), self.entry.manager)
                 elif node:
                     inner = self._into(name, self.live[name], self.wanted.get(name), step=name)
@@ -156,12 +156,17 @@ class _Walk:
         elif isinstance(self.live, list) and isinstance(self.wanted, list) and self.wanted:
             yield from self._items(self.live, self.wanted, fields)
 
-    def _excludes(self) -> bool:
-        """Whether a field here that git does not name may be in the way of one that it names."""
+    def _excludes(self, field: JSON) -> bool:
+        """Whether a field here that git does not name may be in the way of one that it names.
+
+        A map may also be in the way of what is in a map beside it, as limits are in the way of larger requests.
+        """
         if len(self.place) < _DEEP or not self._is_by_hand or not isinstance(self.live, dict):
             return False
-        named = self.wanted.items() if isinstance(self.wanted, dict) else ()
-        return any(key not in self.live or _differ(self.live[key], value) for key, value in named)
+        named = self.wanted if isinstance(self.wanted, dict) else {}
+        return _differs(self.live, named) or (
+            isinstance(field, dict) and any(_differs(self.live.get(key), value) for key, value in named.items())
+        )
 
     @property
     def _is_by_hand(self) -> bool:
@@ -192,9 +197,15 @@ class _Walk:
         return _Walk(self.entry, live, wanted, (*self.place, key), (*self.path, step), inside)
 
 
-def _differ(live: JSON, wanted: JSON) -> bool:
-    """Whether one value is another one; of what has parts, each is looked at for itself."""
-    return not isinstance(wanted, dict | list) and live != wanted
+def _differs(live: JSON, wanted: JSON) -> bool:
+    """Whether a map lacks something that git names in it, or has another value for it; what has parts is no value."""
+    if not isinstance(wanted, dict):
+        return False
+    there = live if isinstance(live, dict) else {}
+    return any(
+        key not in there or (not isinstance(value, dict | list) and there[key] != value)
+        for key, value in wanted.items()
+    )
 
 
 def _without(value: JSON, gone: Sequence[Place]) -> JSON:

@@ -14,6 +14,7 @@ from tests.cluster.objects import manifest, service, thing
 
 POD = "/spec/template/spec"
 CONTAINER = f"{POD}/containers/0"
+LIFECYCLE = {"preStop": {"exec": {"command": ["sync"]}}}
 Hand = dict[str, Any]
 
 
@@ -60,6 +61,10 @@ CASES: dict[str, tuple[Manifest, tuple[Hand, ...]]] = {
     "where a variable comes from": (
         web(env=[{"name": "A", "value": "1"}]),
         (replacing(f"{CONTAINER}/env/0", {"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),),
+    ),
+    "limits below git's requests": (
+        web(resources={"requests": {"memory": "1Gi"}}),
+        (replacing(f"{CONTAINER}/resources", {"requests": {"memory": "1Mi"}, "limits": {"memory": "2Mi"}}),),
     ),
     "the port behind an ingress": (
         ingress(),
@@ -142,6 +147,20 @@ def test_what_others_have_beside_it_stays(connection: Connection, namespace: str
     assert [list(volume) for volume in pod["volumes"]] == [["name", "configMap"]]
     assert [container["name"] for container in pod["containers"]] == ["main", "side"]
     assert (live["spec"]["replicas"], live["metadata"]["annotations"]["note"]) == (0, "mine")
+
+
+def test_of_a_container_only_what_may_be_in_the_way_is_taken_away(
+    connection: Connection, namespace: str, others: Hands
+) -> None:
+    subject, by_hand = CASES["limits below git's requests"]
+    bring(connection, [subject], namespace=namespace, hold=True)
+    others.edit(subject, *by_hand, {"op": "add", "path": f"{CONTAINER}/lifecycle", "value": LIFECYCLE})
+
+    (result,) = bring(connection, [subject], namespace=namespace, hold=True)
+
+    (container,) = others.live(subject)["spec"]["template"]["spec"]["containers"]
+    assert result.action is Action.UPDATED, result.message
+    assert (container["resources"], container["lifecycle"]) == ({"requests": {"memory": "1Gi"}}, LIFECYCLE)
 
 
 def test_what_no_person_put_there_is_refused_and_stays(connection: Connection, namespace: str, others: Hands) -> None:
