@@ -14,7 +14,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -66,6 +68,50 @@ class ProgramWroteTooMuch(ProgramFailed):
     """It wrote a file, or to standard output, beyond `limits.output`, and was ended."""
 
 
+class Leash:
+    """Ends from another thread what a thread runs.
+
+    A process that ends takes its threads along, but not the programs that these wait for.
+    """
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_cut = False
+        self._changing = threading.Lock()
+
+    @contextlib.contextmanager
+    def worn(self) -> Iterator[None]:
+        """Be on it: what this thread runs in the block can be ended by `cut`."""
+        token = _LEASH.set(self)
+        try:
+            yield
+        finally:
+            _LEASH.reset(token)
+
+    def cut(self) -> None:
+        """End what is run, and whatever would be run from now on."""
+        with self._changing:
+            self._is_cut = True
+            if self._child is not None and self._child.returncode is None:
+                _kill_session(self._child)
+
+    @contextlib.contextmanager
+    def _on(self, child: subprocess.Popen[bytes]) -> Iterator[None]:
+        with self._changing:
+            self._child = child
+            if self._is_cut:
+                _kill_session(child)
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._child = None
+
+
+_LEASH: ContextVar[Leash | None] = ContextVar("leash", default=None)
+"""That of the thread."""
+
+
 def run(  # noqa: PLR0913 - one value per thing that a process is given
     argv: Sequence[str],
     *,
@@ -106,7 +152,8 @@ def run(  # noqa: PLR0913 - one value per thing that a process is given
         except OSError as error:
             raise ProgramFailed(argv[0], f"could not be started ({error.strerror})") from error
         _limit(child, limits)
-        timed_out = _wait(child, limits.seconds)
+        with _leashed(child):
+            timed_out = _wait(child, limits.seconds)
         stderr = _redacted(_read(err, MIB).decode(errors="replace"), redact)
         if timed_out:
             raise ProgramTimedOut(argv[0], f"still running after {limits.seconds:g} s, ended", stderr)
@@ -148,6 +195,11 @@ def background(
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(timeout=10)
         _end_session(child)
+
+
+def _leashed(child: subprocess.Popen[bytes]) -> contextlib.AbstractContextManager[None]:
+    leash = _LEASH.get()
+    return leash._on(child) if leash else contextlib.nullcontext()
 
 
 def _limit(child: subprocess.Popen[bytes], limits: Limits) -> None:
@@ -196,9 +248,13 @@ def _ended_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _end_session(child: subprocess.Popen[bytes]) -> None:
+    _kill_session(child)
+    child.wait()
+
+
+def _kill_session(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
 
 
 def _read(file: IO[bytes], most: int) -> bytes:

@@ -9,21 +9,22 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
 from redis.exceptions import RedisError
 
 from deployer.model import Drift, Environment, EnvironmentKey
-from jobs.hold import Asked, Hold, Unanswered
+from deployer.process import Leash
+from jobs.hold import Asked, Hold, Unanswered, repository_of
 from jobs.resources import Resources, resources
 
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 20.0
 """For one environment; then its cluster, or its repository's server, counts as one that does not answer, and is left
-behind."""
+behind. What is being fetched has until the end of the round, so that the next look finds it."""
 ROUND_SECONDS = 60.0
 """One job looks for so long."""
 CLAIM = timedelta(seconds=120)
@@ -66,7 +67,7 @@ def check_due(given: Resources) -> None:
         now = given.clock()  # what is not taken any more stays due: the clock has somebody look at it
         return not over() and given.store.drift.claim(environment.key, at=now, until=now + CLAIM)
 
-    _Round(given, due, claim).run()
+    _Round(given, due, claim, over=over).run()
 
 
 def check_now(given: Resources, environments: Sequence[Environment]) -> None:
@@ -77,7 +78,7 @@ def check_now(given: Resources, environments: Sequence[Environment]) -> None:
         asked, waiting[:] = list(waiting), []
         return asked
 
-    _Round(given, due, lambda _: True, most=len(waiting)).run()
+    _Round(given, due, lambda _: True, over=lambda: True, most=len(waiting)).run()
 
 
 def _held(given: Resources) -> Mapping[EnvironmentKey, Environment]:
@@ -91,6 +92,9 @@ class _Lane:
     given: Resources
     left: list[Environment]
     claim: Callable[[Environment], bool]
+    silent: set[str]
+    """Repositories whose server does not answer; all lanes share what they find out."""
+    leash: Leash = field(default_factory=Leash)
     asked: Asked = Asked.NOBODY
     """Whom it waits for."""
     since: float = 0
@@ -106,7 +110,16 @@ class _Lane:
     @property
     def alive(self) -> bool:
         """Whether anything is left to wait for."""
-        return self._thread is not None and self._thread.is_alive() and not self.given_up
+        return self._runs and not self.given_up
+
+    @property
+    def fetches(self) -> bool:
+        """Whether it was left behind, and what it fetches may yet come."""
+        return self._runs and self.given_up and self.asked is Asked.REPOSITORY
+
+    @property
+    def _runs(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def join(self, seconds: float) -> Sequence[Environment]:
         """Wait for the end, for so long at most; one that takes too long is left behind.
@@ -122,27 +135,30 @@ class _Lane:
         self.given_up = True
         left = list(self.left)
         unanswered = left if asked is Asked.CLUSTER else left[:1]
+        if asked is Asked.REPOSITORY:
+            self.silent.update(map(repository_of, unanswered))
         for environment in unanswered:
             Hold(self.given, environment).unknown(f"no answer from {asked} within {ANSWER_SECONDS:.0f} s")
         return left[len(unanswered) :]
 
     def _run(self) -> None:
         silent: str | None = None
-        while self.left and not self.given_up:
-            environment = self.left[0]
-            if self.claim(environment):
-                silent = self._look(environment, silent)
-            self.asked = Asked.NOBODY
-            if not self.given_up:
-                del self.left[0]
+        with self.leash.worn():
+            while self.left and not self.given_up:
+                silent = self._look(self.left[0], silent)
+                self.asked = Asked.NOBODY
+                if not self.given_up:
+                    del self.left[0]
 
     def _asking(self, asked: Asked) -> None:
         self.since, self.asked = time.monotonic(), asked
 
     def _look(self, environment: Environment, silent: str | None) -> str | None:
-        """Look at one environment; why the cluster does not answer, if it does not."""
-        hold = Hold(self.given, environment, wanted=lambda: not self.given_up, asking=self._asking)
+        """Look at one environment, if it is for us; why the cluster does not answer, if it does not."""
+        hold = Hold(self.given, environment, wanted=lambda: not self.given_up, asking=self._asking, silent=self.silent)
         try:
+            if not self.claim(environment):
+                return silent
             if silent is None:
                 hold.look()
             else:
@@ -164,25 +180,38 @@ class _Round:
     given: Resources
     due: Callable[[], Iterable[Environment]]
     claim: Callable[[Environment], bool]
+    over: Callable[[], bool]
+    """Whether what is fetched for nobody any more, so that the next look has it, is not to be waited for."""
     most: int = MOST_LANES
+    _begun: list[_Lane] = field(default_factory=list)
+    _silent: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         """Look until nothing is due and no lane is left to wait for."""
+        try:
+            self._run()
+        finally:
+            for lane in self._begun:
+                lane.leash.cut()
+
+    def _run(self) -> None:
         lanes: dict[str, _Lane] = {}
         while True:
             lanes = {cluster: lane for cluster, lane in lanes.items() if lane.alive}
             for cluster, environments in _by_cluster(self.due()).items():
                 if cluster not in lanes and len(lanes) < self.most:
                     lanes[cluster] = self._start(environments)
-            if not lanes:
+            if not lanes and (self.over() or not any(lane.fetches for lane in self._begun)):
                 return
-            share = _PAUSE / len(lanes)
             for cluster, lane in list(lanes.items()):
-                if left := lane.join(share):
+                if left := lane.join(_PAUSE / len(lanes)):
                     lanes[cluster] = self._start(left)
+            if not lanes:
+                time.sleep(_PAUSE)
 
     def _start(self, environments: Sequence[Environment]) -> _Lane:
-        lane = _Lane(self.given, list(environments), self.claim)
+        lane = _Lane(self.given, list(environments), self.claim, silent=self._silent)
+        self._begun.append(lane)
         lane.start()
         return lane
 

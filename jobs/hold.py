@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ from deployer.intake import Intake, Request
 from deployer.model import Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
 from deployer.reverts import Memory, among, attempted, settled
 from deployer.settings import SettingsError
+from deployer.source.mirror import Mirror
 from deployer.source.overlay import parse, render
 from deployer.store.environments import EnvironmentState
 from jobs.drift_report import DriftReport
@@ -49,6 +50,11 @@ class Asked(StrEnum):
     CLUSTER = "the cluster"
 
 
+def repository_of(environment: Environment) -> str:
+    """What environments have in common that come from one repository."""
+    return f"{environment.key.forge}/{environment.key.repository}"
+
+
 class Unanswered(Exception):  # noqa: N818 - reads as what happened
     """The cluster did not answer: there is no use in asking it about its other environments now."""
 
@@ -63,6 +69,8 @@ class Hold:
     """Whether somebody still waits for what comes of it; otherwise nothing is written down."""
     asking: Callable[[Asked], None] = lambda _: None
     """Told who is about to be asked."""
+    silent: Container[str] = ()
+    """Repositories, as `repository_of` names them, whose server has not answered a moment ago: it is not asked."""
 
     def look(self) -> None:
         """Look once, unless it is being deployed or was never deployed.
@@ -115,12 +123,13 @@ class Hold:
 
     def _compare(self, state: EnvironmentState, deployed: str) -> None:
         try:
-            desired = self._manifests(deployed)
+            mirror = self._fetched(deployed)
+            if not self.wanted():
+                return
+            desired = self._manifests(deployed, mirror)
         except (Failure, SettingsError) as failure:
             if self.wanted():
                 self.unknown(f"{Stage.RENDER}: {failure}")
-            return
-        if not self.wanted():
             return
         try:
             self.asking(Asked.CLUSTER)
@@ -138,12 +147,18 @@ class Hold:
         else:
             self._conclude(state, deployed, found)
 
-    def _manifests(self, commit: str) -> Manifests:
+    def _fetched(self, commit: str) -> Mirror:
+        """The mirror, in which the commit is by now."""
         self.asking(Asked.REPOSITORY)
         mirror = self.given.mirror(self.environment)
         if not mirror.has(commit):
+            if repository_of(self.environment) in self.silent:
+                raise Temporary(f"{Asked.REPOSITORY} did not answer a moment ago", stage=Stage.FETCH)
             mirror.ensure(commit, branch=self.environment.branch)
         self.asking(Asked.NOBODY)
+        return mirror
+
+    def _manifests(self, commit: str, mirror: Mirror) -> Manifests:
         with _RENDERING:
             rendered = render(self.environment, commit, mirror=mirror, cache=self.given.renders)
             return parse(rendered, self.given.renders)

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from deployer.process import MIB, Limits, ProgramFailed, ProgramTimedOut, run
+from deployer.process import MIB, Leash, Limits, ProgramFailed, ProgramTimedOut, run
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
@@ -54,6 +55,26 @@ def test_time_ends_it_and_its_children(tmp_path: Path) -> None:
     assert time.monotonic() - began < 2
     time.sleep(2)
     assert not mark.exists()
+
+
+def test_another_thread_ends_what_runs_on_a_leash_and_whatever_comes_after(tmp_path: Path) -> None:
+    leash, ended = Leash(), list[str]()
+
+    def work() -> None:
+        with leash.worn():
+            for _ in range(2):
+                with pytest.raises(ProgramFailed, match="ended by SIGKILL") as failed:
+                    shell("sleep 60 & sleep 60", tmp_path)
+                ended.append(failed.value.reason)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.2)
+    assert not ended
+    leash.cut()
+    thread.join(5)
+    assert len(ended) == 2
+    assert shell("echo free", tmp_path) == b"free\n"
 
 
 def test_output_is_limited(tmp_path: Path) -> None:

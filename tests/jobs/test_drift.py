@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ConnectionError as NotConnected
+from structlog.testing import capture_logs
 
 from deployer.cluster.connection import Connection
 from deployer.holding import DriftState, Step
+from deployer.store.drift import Drifts
 from jobs import drift
 from jobs.hold import BUSY, Hold
 from jobs.queue import CHECKS
@@ -121,6 +124,23 @@ def test_whoever_is_told_to_stop_looks_at_no_further_environment(world: World, m
     assert len(looked) == 1
     (left,) = {STAGING, PRODUCTION} - set(looked)
     assert here.given.store.drift.due(at=here.clock()) == (left,), "for the next worker"
+
+
+def test_a_redis_that_goes_away_meanwhile_is_logged_and_what_was_due_is_looked_at_when_it_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = settled(world)
+    here.given.store.drift.look_at(STAGING, due=here.clock())
+
+    def away(*_: object, **__: object) -> bool:
+        monkeypatch.undo()
+        raise NotConnected("connection refused")
+
+    monkeypatch.setattr(Drifts, "claim", away)
+    with capture_logs() as logs:
+        drift.check_due(here.given)
+    assert ("redis", "connection refused") in [(each["event"], each.get("error")) for each in logs]
+    assert here.given.store.drift.due(at=here.clock()) == ()
 
 
 # Clusters that are away
