@@ -68,7 +68,9 @@ class Pipeline:
 
     def _render(self, commit: str) -> Manifests:
         with self._stage(Stage.RENDER, self.environment.overlay):
-            rendered = render(self.environment, commit, mirror=self.mirror, cache=self.renders)
+            rendered = render(
+                self.environment, commit, mirror=self.mirror, cache=self.renders, anew=self.resting is None
+            )
             self.progress.reads(fingerprint(self.environment, rendered.inputs.digest))
             for note in rendered.notes:
                 self.progress.say(f"{note}; the whole repository counts as what the overlay reads")
@@ -93,7 +95,7 @@ class Pipeline:
                     results = apply(
                         connection,
                         desired.objects,
-                        scope=replace(Scope.of(self.environment), resting=self.resting),
+                        scope=self._scope(desired),
                         stamp=Stamp(commit, self.deployment, desired.digest),
                         fence=self.lease.token,
                         on_result=changed,
@@ -104,6 +106,11 @@ class Pipeline:
             self.progress.objects(results)
             _refuse_failures(results)
         return results
+
+    def _scope(self, desired: Manifests) -> Scope:
+        """Of a revert: for the manifests that were deployed, and no others that the commit renders to by now."""
+        digest = desired.digest if desired.fetched and self.resting is not None else None
+        return replace(Scope.of(self.environment), resting=self.resting, digest=digest)
 
     @contextmanager
     def _stage(self, stage: Stage, doing: str) -> Iterator[None]:

@@ -23,8 +23,8 @@ from jobs.resources import Resources, resources
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 20.0
-"""For one environment; then its cluster, or its repository's server, counts as one that does not answer, and is left
-behind. What is being fetched has until the end of the round, so that the next look finds it."""
+"""For one environment; then its cluster, or the server that something is fetched from, counts as one that does not
+answer, and is left behind. What is being fetched has until the end of the round, so that the next look finds it."""
 ROUND_SECONDS = 60.0
 """One job looks for so long."""
 CLAIM = timedelta(seconds=120)
@@ -115,7 +115,7 @@ class _Lane:
     @property
     def fetches(self) -> bool:
         """Whether it was left behind, and what it fetches may yet come."""
-        return self._runs and self.given_up and self.asked is Asked.REPOSITORY
+        return self._runs and self.given_up and self.asked is not Asked.CLUSTER
 
     @property
     def _runs(self) -> bool:

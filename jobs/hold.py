@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Callable, Container
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -39,7 +40,7 @@ MOST_AUDITED = 50
 
 _RENDERING = threading.Lock()
 """One at a time: kustomize is for all, and what runs was rendered before, so nobody waits for long. Nothing is fetched
-under it: a git server may be silent for minutes."""
+under it: a server may be silent for minutes."""
 
 
 class Asked(StrEnum):
@@ -47,6 +48,7 @@ class Asked(StrEnum):
 
     NOBODY = "nobody"
     REPOSITORY = "its repository"
+    ELSEWHERE = "a place in its allow_remote"
     CLUSTER = "the cluster"
 
 
@@ -155,12 +157,13 @@ class Hold:
             if repository_of(self.environment) in self.silent:
                 raise Temporary(f"{Asked.REPOSITORY} did not answer a moment ago", stage=Stage.FETCH)
             mirror.ensure(commit, branch=self.environment.branch)
-        self.asking(Asked.NOBODY)
         return mirror
 
     def _manifests(self, commit: str, mirror: Mirror) -> Manifests:
-        with _RENDERING:
-            rendered = render(self.environment, commit, mirror=mirror, cache=self.given.renders)
+        fetches = bool(self.environment.allow_remote)
+        self.asking(Asked.ELSEWHERE if fetches else Asked.NOBODY)
+        with nullcontext() if fetches else _RENDERING:
+            rendered = render(self.environment, commit, mirror=mirror, cache=self.given.renders, anew=False)
             return parse(rendered, self.given.renders)
 
     def _found(self, desired: Manifests) -> tuple[ObjectDrift, ...]:
@@ -174,7 +177,8 @@ class Hold:
             ) as connection,
             ThreadPoolExecutor(THREADS, thread_name_prefix="drift") as threads,
         ):
-            return drift.check(connection, desired.objects, scope=Scope.of(self.environment), threads=threads)
+            scope = replace(Scope.of(self.environment), digest=desired.digest if desired.fetched else None)
+            return drift.check(connection, desired.objects, scope=scope, threads=threads)
 
     def _conclude(self, state: EnvironmentState, deployed: str, found: tuple[ObjectDrift, ...]) -> None:
         last, policy, now = self.given.store.drift.get(self.environment.key), self.environment.drift, self.given.clock()

@@ -66,6 +66,8 @@ class Scope:
     resting: frozenset[ObjectRef] | None = None
     """In a revert of drift, the objects that stay as they are: somebody changes them again each time. None: no revert,
     and all that git names is brought, such as Jobs that went by themselves after they had ended."""
+    digest: str | None = None
+    """Of the manifests that the set must hold. None: whichever it holds."""
 
     @classmethod
     def of(cls, environment: Environment) -> Scope:

@@ -21,7 +21,7 @@ from deployer.cluster.prune import Extra
 from deployer.cluster.sight import look
 from deployer.cluster.steps import RESTING, Step, steps
 from deployer.cluster.target import Target, locate, name_of, refuse_twice
-from deployer.model import Manifest, ObjectRef
+from deployer.model import Manifest, ObjectRef, Permanent, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def plan(
             and what they will become is then known. Applying finds that out by itself.
 
     Raises:
-        Permanent: an object twice or beyond what the environment allows, a set of another tool, something may not be
-            read; or as `Connection.request`.
+        Permanent: an object twice or beyond what the environment allows, a set of another tool or not the one that the
+            scope asks for, something may not be read; or as `Connection.request`.
         Temporary: as `Connection.request`.
     """
     members = [desired.member(manifest, applyset=scope.id) for manifest in manifests]
@@ -96,7 +96,9 @@ def plan(
         allow=scope.allow,
     )
     keeper = Keeper(connection, scope)
-    sight = look(connection, targets, scope=scope, inventory=keeper.read(), threads=threads)
+    inventory = keeper.read()
+    _refuse_another(inventory, scope)
+    sight = look(connection, targets, scope=scope, inventory=inventory, threads=threads)
     order = tuple(each.ref if isinstance(each, Target) else member.ref
                   for member, each in zip(members, located, strict=True))  # fmt: skip
     dry_run = DryRun(connection, scope.force)
@@ -110,6 +112,16 @@ def plan(
         extras=_extras(extras, named=order, scope=scope),
         size=len(extras) + sum(target.path in sight.ours for target in targets),
     )
+
+
+def _refuse_another(inventory: Inventory, scope: Scope) -> None:
+    """Make sure that the set is not known to hold something else than what it is to be held to."""
+    if scope.digest is not None and inventory.stamp.digest not in ("", scope.digest):
+        message = (
+            "what the overlay fetches from elsewhere is not what was deployed of it, so the cluster is neither "
+            "compared with it nor brought to it; `deployer deploy` brings what is there now"
+        )
+        raise Permanent(message, stage=Stage.APPLY)
 
 
 def kinds(refs: Sequence[ObjectRef]) -> frozenset[str]:

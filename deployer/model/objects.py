@@ -49,6 +49,8 @@ class Manifests:
     """In the order of the rendered output."""
     digest: str
     """SHA-256 in hexadecimal over the content of all objects, whatever their order and however they were written."""
+    fetched: bool = False
+    """Some of it is not in the repository: the same commit may render to something else by now."""
 
 
 class Action(StrEnum):

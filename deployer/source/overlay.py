@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from deployer import scratch
@@ -64,14 +64,16 @@ def reads(mirror: Mirror, commit: str, overlays: Collection[str]) -> Mapping[str
     return found
 
 
-def render(environment: Environment, commit: str, *, mirror: Mirror, cache: RenderCache) -> Rendered:
+def render(environment: Environment, commit: str, *, mirror: Mirror, cache: RenderCache, anew: bool = True) -> Rendered:
     """What kustomize makes of an environment's overlay, or made of it before.
 
     Args:
         environment: whose overlay, and what it may do.
         commit: one that the mirror has verified.
         mirror: of the environment's repository.
-        cache: of what was rendered; what depends on more than the repository is rendered anew.
+        cache: of what was rendered.
+        anew: render what depends on more than the repository whenever it is asked for; otherwise what was fetched last
+            will do.
 
     Raises:
         Permanent: it may not, or cannot, be rendered, and why.
@@ -85,7 +87,7 @@ def render(environment: Environment, commit: str, *, mirror: Mirror, cache: Rend
     notes = cage.notes(inputs.findings, lines=lines)
     options = kustomize.Options(anywhere=not notes, network=inputs.remote, helm=inputs.helm)
     key = _key(inputs.digest, overlay, kustomize.version(), kustomize.helm() if inputs.helm else "", options)
-    known = None if inputs.remote else cache.get(key)
+    known = None if inputs.remote and anew else cache.get(key)
     if known is not None:
         return Rendered(known, inputs, known=True, key=key, notes=notes)
     rendered = _render(mirror, commit, overlay, inputs, options)
@@ -101,10 +103,10 @@ def parse(rendered: Rendered, cache: RenderCache) -> Manifests:
     """
     key = _key("objects", rendered.key)
     if rendered.known and (packed := cache.get(key)) is not None:
-        return manifests.unpack(packed)
+        return replace(manifests.unpack(packed), fetched=rendered.inputs.remote)
     parsed = manifests.parse(rendered.manifests)
     cache.put(key, manifests.pack(parsed))
-    return parsed
+    return replace(parsed, fetched=rendered.inputs.remote)
 
 
 def _key(*parts: object) -> str:
