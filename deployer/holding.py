@@ -42,7 +42,7 @@ class Step(StrEnum):
     REPORT = "report"
     REVERT = "revert"
     COOL = "cool"
-    """It was reverted a moment ago; it is looked at again when the time is up."""
+    """It was reverted a moment ago, or in vain; it is looked at again when the time is up."""
     FAIL = "fail"
     """Putting it back failed; it is tried again when a while is up."""
     STOP = "stop"
@@ -115,7 +115,8 @@ def decide(
     if not held:
         return Decision(Step.STOP, kept)
     if len(waits) == len(held):
-        return Decision(Step.FAIL, kept, min(waits))
+        has_failed = all(kept.refused[mark].reason for mark in held)
+        return Decision(Step.FAIL if has_failed else Step.COOL, kept, min(waits))
     if kept.last is not None and now < (again := kept.last + COOL_DOWN):
         return Decision(Step.COOL, kept, again)
     return Decision(Step.REVERT, replace(kept, last=now))
@@ -127,7 +128,8 @@ def refusal(checked: Checked) -> Refusal | None:
         return None
     held = [mark for mark in marks(checked.objects) if mark not in checked.memory.stopped]
     known = [checked.memory.refused[mark] for mark in held if mark in checked.memory.refused]
-    return known[0] if known and len(known) == len(held) else None
+    told = [why for why in known if why.reason]
+    return told[0] if told and len(told) == len(held) else None
 
 
 def stopped(checked: Checked) -> tuple[ObjectDrift, ...]:

@@ -31,9 +31,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something could not be put back."""
+    """Why something was not put back that was to be."""
 
     reason: str
+    """Empty when the deployment found it as git wants it: it had gone back by itself, or dry runs tell otherwise."""
     deployment: str
     """That failed for this reason first."""
     times: int
@@ -115,10 +116,8 @@ def settled(memory: Memory, ended: Deployment | None, results: Sequence[ObjectRe
             if result is not None and result.action in _PUT_BACK:
                 reverts[mark] = (*reverts.get(mark, ()), ended.finished_at)
                 refused.pop(mark, None)
-            elif result is not None and result.action is Action.UNCHANGED and ended.state is State.SUCCEEDED:
-                refused.pop(mark, None)  # it was as git wants it by then: neither put back nor refused
             else:
-                refused[mark] = _refusal(ended, result, before=refused.get(mark))
+                refused[mark] = _refusal(ended, _reason(ended, result), before=refused.get(mark))
     return replace(memory, reverts=reverts, refused=refused)
 
 
@@ -129,8 +128,14 @@ def outdated(deployment: Deployment, *, deployed: str | None) -> str | None:
     return f"the environment runs {(deployed or 'nothing')[:12]} by now"
 
 
-def _refusal(ended: Deployment, result: ObjectResult | None, *, before: Refusal | None) -> Refusal:
+def _reason(ended: Deployment, result: ObjectResult | None) -> str:
     nothing = "the deployment changed nothing of it"
-    said = (result.message or nothing) if result else nothing if ended.state is State.SUCCEEDED else ended.summary
+    if ended.state is not State.SUCCEEDED:
+        return (result.message or nothing) if result else ended.summary
+    as_git_wants = result is not None and result.action is Action.UNCHANGED
+    return (result.message if result else "") or ("" if as_git_wants else nothing)
+
+
+def _refusal(ended: Deployment, said: str, *, before: Refusal | None) -> Refusal:
     first = before.deployment if before is not None and before.reason == said else ended.id
     return Refusal(said, first, before.times + 1 if before else 1, ended.finished_at or ended.created_at)

@@ -106,9 +106,39 @@ def test_what_a_deployment_that_succeeded_does_not_mention_is_not_tried_for_ever
     assert memory.refused[SCALE].reason == "the deployment changed nothing of it"
 
 
-def test_what_went_back_by_itself_before_it_was_put_back_is_neither_a_revert_nor_refused() -> None:
-    memory = settled(tried(SCALED, memory=refused(2, SCALED)), ended(State.SUCCEEDED), became(Action.UNCHANGED))
-    assert (memory.reverts, memory.refused, memory.attempt) == ({}, {}, None)
+def in_vain(times: int) -> Memory:
+    """So many tries that found it as git wants it, each at the time when the next one was due."""
+    memory, at = Memory("d1"), 0.0
+    for number in range(times):
+        made = ended(State.SUCCEEDED, at=at, name=f"a{number}")
+        memory = settled(tried(SCALED, memory=memory), made, became(Action.UNCHANGED))
+        at = (memory.refused[SCALE].again - NOON).total_seconds()
+    return memory
+
+
+def test_what_was_as_git_wants_it_by_then_is_neither_a_revert_nor_said_to_be_refused() -> None:
+    memory = in_vain(1)
+    assert (memory.reverts, memory.attempt) == ({}, None)
+    decision = looked(SCALED, memory=memory, at=60)
+    assert decision.step is Step.REVERT
+    assert refusal(checked(decision, SCALED)) is None
+    assert looked(memory=memory, at=60).memory.refused == {}
+
+
+def test_what_differs_again_each_time_is_put_back_ever_more_rarely_and_without_a_reason() -> None:
+    memory = in_vain(3)
+    again = memory.refused[SCALE].again
+    assert again - memory.refused[SCALE].last == 4 * COOL_DOWN
+    decision = looked(SCALED, memory=memory, at=(again - NOON - timedelta(seconds=1)).total_seconds())
+    assert (decision.step, decision.again) == (Step.COOL, again)
+    seen = replace(checked(decision, SCALED), again=decision.again)
+    assert drift_words.said(seen).startswith(f"put back again at {again:%H:%M:%S}: Deployment shop/web spec.replicas")
+
+
+def test_what_could_not_be_taken_away_from_an_object_that_is_as_it_was_is_said() -> None:
+    said = "/spec/ports/1 of kubectl-edit could not be removed: no"
+    memory = settled(tried(SCALED), ended(State.SUCCEEDED), became(Action.UNCHANGED, said))
+    assert memory.refused[SCALE].reason == said
 
 
 def test_what_a_deployment_that_failed_left_as_it_was_is_refused() -> None:
