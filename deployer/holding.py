@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from deployer.model import Drift, ObjectDrift, ObjectRef
+from deployer.model import Author, Drift, ObjectDrift, ObjectRef
 from deployer.reverts import COOL_DOWN, Memory, Refusal, among, marks
 
 MOST_REVERTS = 3
@@ -122,6 +122,18 @@ def decide(
     return Decision(Step.REVERT, replace(kept, last=now))
 
 
+def retold(found: Sequence[ObjectDrift], before: Checked) -> tuple[ObjectDrift, ...]:
+    """What was found, with the times that were told of it already.
+
+    A field manager has one time for all of its fields, so it also changes by what the manager writes elsewhere. What
+    differs as it did at the last look was not written since, unless it was to be put back meanwhile.
+    """
+    if before.step is Step.REVERT:
+        return tuple(found)
+    known = {(drift.ref, drift.kind): drift for drift in before.objects}
+    return tuple(_retold(drift, known.get((drift.ref, drift.kind))) for drift in found)
+
+
 def refusal(checked: Checked) -> Refusal | None:
     """Why what differs is not put back although it is held, if that was tried and failed for all of it."""
     if checked.step not in (Step.REVERT, Step.COOL, Step.FAIL):
@@ -156,6 +168,19 @@ def lasting(blind: Checked, *, interval: float) -> bool:
     if blind.state is not DriftState.UNKNOWN or blind.since is None or blind.checked_at is None:
         return False
     return blind.checked_at - blind.since >= BLIND * timedelta(seconds=interval)
+
+
+def _retold(drift: ObjectDrift, before: ObjectDrift | None) -> ObjectDrift:
+    if before is None:
+        return drift
+    fields = {replace(each, author=_unknown_when(each.author)): each for each in before.fields}
+    told = tuple(fields.get(replace(each, author=_unknown_when(each.author)), each) for each in drift.fields)
+    same = _unknown_when(drift.author) == _unknown_when(before.author)
+    return replace(drift, fields=told, author=before.author if same else drift.author)
+
+
+def _unknown_when(author: Author | None) -> Author | None:
+    return replace(author, at=None) if author else None
 
 
 def _fought(memory: Memory, mark: str) -> bool:

@@ -21,7 +21,7 @@ from deployer.cluster.applyset import Scope
 from deployer.cluster.connection import IMPATIENT, connect
 from deployer.cluster.link import THREADS
 from deployer.forges import drift_words as words
-from deployer.holding import Checked, DriftState, Step, decide, lasting, refusal
+from deployer.holding import Checked, DriftState, Step, decide, lasting, refusal, retold
 from deployer.intake import Intake, Request
 from deployer.model import Drift, Environment, Failure, Manifests, ObjectDrift, Stage, Temporary, Trigger
 from deployer.reverts import Memory, among, attempted, settled
@@ -183,6 +183,7 @@ class Hold:
     def _conclude(self, state: EnvironmentState, deployed: str, found: tuple[ObjectDrift, ...]) -> None:
         last, policy, now = self.given.store.drift.get(self.environment.key), self.environment.drift, self.given.clock()
         before = last.of(deployed)
+        found = retold(found, before)
         decision = decide(found, policy=policy, memory=self._settled(before.memory), since=state.chosen, now=now)
         seen = DriftState.DRIFTED if found else DriftState.IN_SYNC
         checked = Checked(

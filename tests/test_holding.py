@@ -19,6 +19,7 @@ from deployer.holding import (
     held,
     lasting,
     resting,
+    retold,
     stopped,
 )
 from deployer.model import (
@@ -96,6 +97,43 @@ def test_a_time_of_another_day_than_that_on_which_it_was_found_has_its_date() ->
         assert drift_words.said(seen).endswith(words)
         later = replace(seen, checked_at=NOON + timedelta(days=9))
         assert drift_words.said(later) == drift_words.said(seen), "no other words for the same at midnight"
+
+
+def written(at: float, *, by: str = "keda", live: str = "5") -> ObjectDrift:
+    fields = (
+        FieldDrift("spec.replicas", "3", live, Author(by, after(at))),
+        FieldDrift("spec.paused", "(none)", "true"),
+    )
+    return ObjectDrift(WEB, DriftKind.CHANGED, fields)
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (written(500), written(120)),
+        (written(500, by="hpa"), written(500, by="hpa")),
+        (written(500, live="6"), written(500, live="6")),
+        (ObjectDrift(WEB, DriftKind.EXTRA, author=Author("keda", NOON)), None),
+    ],
+)
+def test_what_differs_as_before_keeps_its_time_although_its_manager_writes_something_else(
+    now: ObjectDrift, told: ObjectDrift | None
+) -> None:
+    decision = looked(written(120), policy=Drift.REPORT)
+    assert retold([now], looked_at(decision, written(120))) == (told or now,)
+    assert retold([], looked_at(decision, written(120))) == ()
+
+
+def test_of_something_extra_the_same_holds() -> None:
+    first, later = (ObjectDrift(WEB, DriftKind.EXTRA, author=Author("kubectl", after(at))) for at in (0, 90))
+    before = looked_at(looked(first, policy=Drift.REPORT), first)
+    assert retold([later], before) == (first,)
+
+
+def test_what_was_to_be_put_back_and_differs_again_was_written_again() -> None:
+    before = looked_at(looked(written(120), at=120), written(120))
+    assert before.step is Step.REVERT
+    assert retold([written(500)], before) == (written(500),)
 
 
 def test_two_reverts_have_a_cool_down_between_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.control_plane import free_port
 from tests.examples import STAGING
 from tests.forges.recording import Answer
 from tests.jobs.branches import audited
-from tests.jobs.drifting import deployed, drift_posts, edit, elsewhere, look, settled
+from tests.jobs.drifting import change, deployed, drift_posts, edit, elsewhere, look, settled
 from tests.jobs.world import World
 
 pytestmark = pytest.mark.thorough
@@ -50,6 +51,15 @@ def test_a_forge_that_is_away_is_told_by_the_next_look(world: World, cluster: Co
     look(here)
     look(here)
     assert len(drift_posts(here)) == count + 1
+
+
+def test_nothing_is_said_anew_when_whoever_changed_it_writes_something_else(world: World, cluster: Connection) -> None:
+    here = deployed(world, drift="report")
+    edit(here, cluster, "theirs", by="controller")
+    first = look(here)
+    time.sleep(1.1)  # the record of who wrote when is kept to the second
+    change(here, cluster, {"metadata": {"annotations": {"beat": "2"}}}, by="controller")
+    assert look(here).objects == first.objects
 
 
 def test_a_commit_that_drifted_has_its_last_word_when_another_is_deployed(world: World, cluster: Connection) -> None:
