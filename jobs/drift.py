@@ -41,8 +41,8 @@ def ask_for_due(given: Resources) -> None:
         for key in given.store.drift.unknown(held)
     }
     given.store.drift.begin(spread)
-    due = given.store.drift.due(at=given.clock())
-    if any(key in held for key in due) and given.store.drift.ring():
+    known = {each.key for each in given.settings.environments}
+    if not known.isdisjoint(given.store.drift.due(at=given.clock())) and given.store.drift.ring():
         given.queues.drift()
 
 
@@ -54,6 +54,7 @@ def check() -> None:
 def check_due(given: Resources) -> None:
     """Look at what is due, with given resources, until nothing is or others should have this worker."""
     given.store.drift.answer()
+    _let_go(given)
     held = _held(given)
     ends = time.monotonic() + ROUND_SECONDS
 
@@ -83,6 +84,14 @@ def check_now(given: Resources, environments: Sequence[Environment]) -> None:
 
 def _held(given: Resources) -> Mapping[EnvironmentKey, Environment]:
     return {each.key: each for each in given.settings.environments if each.drift is not Drift.IGNORE}
+
+
+def _let_go(given: Resources) -> None:
+    """What is ignored by now and was not before is not due any more."""
+    due = set(given.store.drift.due(at=given.clock()))
+    for environment in given.settings.environments:
+        if environment.drift is Drift.IGNORE and environment.key in due:
+            Hold(given, environment).let_go()
 
 
 @dataclass(slots=True, eq=False)

@@ -50,7 +50,8 @@ class DriftReport:
         return self._post(status)
 
     def leave(self, commit: str) -> None:
-        """Have the last word said on a commit that the environment does not run any more, if any was said on it.
+        """Have the last word said on a commit, if any was said on it: the environment does not run it any more, or is
+        not held to it.
 
         It is owed like the report of a deployment, because no look will come back to that commit.
         """

@@ -84,6 +84,13 @@ class Hold:
             if lease is not None:
                 self._look()
 
+    def let_go(self) -> None:
+        """Forget what is known of it, and have a commit on which something was said of its drift say so."""
+        last = self.given.store.drift.get(self.environment.key)
+        if last.commit is not None:
+            DriftReport(self.given, self.environment).leave(last.commit)
+        self.given.store.drift.forget(self.environment.key)
+
     def unknown(self, reason: str) -> None:
         """Write down that nothing could be found out, which is no drift.
 
@@ -115,7 +122,7 @@ class Hold:
     def _look(self) -> None:
         now, state = self.given.clock(), self._state()
         if self._busy():
-            self.given.store.drift.look_at(self.environment.key, due=now + BUSY)
+            self._look_again(now + BUSY)
         elif state.deployed is None:
             self._come_back(now)
         elif reason := self._between(state):
@@ -145,7 +152,7 @@ class Hold:
         if not self.wanted():
             return
         if self._busy() or self._state() != state:
-            self.given.store.drift.look_at(self.environment.key, due=self.given.clock() + BUSY)
+            self._look_again(self.given.clock() + BUSY)
         else:
             self._conclude(state, deployed, found)
 
@@ -250,7 +257,11 @@ class Hold:
     def _come_back(self, now: datetime, *, latest: datetime | None = None) -> None:
         """Look again after the interval, a quarter more or less, so that not all are looked at together."""
         due = now + timedelta(seconds=self.environment.drift_interval * (0.75 + random.random() / 2))  # noqa: S311
-        self.given.store.drift.look_at(self.environment.key, due=min(due, latest) if latest else due)
+        self._look_again(min(due, latest) if latest else due)
+
+    def _look_again(self, due: datetime) -> None:
+        if self.environment.drift is not Drift.IGNORE:
+            self.given.store.drift.look_at(self.environment.key, due=due)
 
     def _busy(self) -> bool:
         """Whether it is being deployed, or about to be."""

@@ -16,7 +16,7 @@ from deployer.forges import report as words
 from deployer.forges.answer import Unrecognized
 from deployer.forges.check_words import Account
 from deployer.forges.connect import Forge
-from deployer.model import Deployment, DeploymentState, Environment, Permanent, Temporary
+from deployer.model import Deployment, DeploymentState, Drift, Environment, Permanent, Temporary
 from deployer.settings import UnknownEnvironment
 from deployer.store.shown import Shown, Standing
 from jobs.resources import Resources
@@ -81,14 +81,15 @@ class Screen:
             raise
 
     def leave(self, deployment: Deployment) -> None:
-        """Say on a commit that says how the cluster differed from it that the environment runs another one now.
+        """Say on a commit that says how the cluster differed from it that the environment runs another one now, or that
+        nobody looks any more.
 
         Raises:
             Permanent: the forge refuses it.
             Temporary: the forge is away, or wants us to wait.
         """
         forge, posted, environment = deployment.key.forge, self.given.store.posted, self._environment(deployment)
-        if environment is None or self._runs(deployment):
+        if environment is None or (environment.drift is not Drift.IGNORE and self._runs(deployment)):
             return
         status = drift_words.left(environment, deployment.commit, page=self.given.settings.url)
         if posted.times(forge, status) and not posted.is_last(forge, status):

@@ -11,7 +11,7 @@ from datetime import date
 
 from deployer.forges.report import cut, line
 from deployer.holding import Checked, DriftState, Step, held, refusal, stopped
-from deployer.model import CommitStatus, Environment, ObjectDrift, ObjectRef, StatusState
+from deployer.model import CommitStatus, Drift, Environment, ObjectDrift, ObjectRef, StatusState
 from deployer.reverts import fighters, marks
 
 LENGTH = 400
@@ -46,8 +46,10 @@ def commit_status(environment: Environment, commit: str, checked: Checked, *, pa
 
 
 def left(environment: Environment, commit: str, *, page: str) -> CommitStatus:
-    """What to say on a commit on which something was said of drift, once the environment runs another."""
-    words = "the environment runs another commit now"
+    """What to say on a commit on which something was said of drift, once the environment runs another, or drift is
+    ignored."""
+    ignored = environment.drift is Drift.IGNORE
+    words = "drift is not looked for any more" if ignored else "the environment runs another commit now"
     context = f"drift/{environment.key.environment}"
     return CommitStatus(
         environment.key.repository, commit, context, StatusState.CANCELED, words, page, environment.branch

@@ -59,6 +59,13 @@ class Drifts:
         """An environment is to be looked at at that time."""
         self._redis.zadd(_DUE, {str(key): due.timestamp()})
 
+    def forget(self, key: EnvironmentKey) -> None:
+        """An environment is not looked at any more, and nothing is known of it."""
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(_DUE, str(key))
+            pipe.delete(_name(key))
+            pipe.execute()
+
     def ring(self) -> bool:
         """Whether a worker has to be told that something is due: none was that has yet to begin."""
         return bool(self._redis.set(_BELL, 1, nx=True, ex=_BELL_SECONDS))

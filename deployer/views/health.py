@@ -8,6 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from redis.exceptions import RedisError
 
 from deployer.metrics import exposition
+from deployer.model import Drift
 from deployer.views.context import context
 
 blueprint = Blueprint("health", __name__)
@@ -34,7 +35,7 @@ def metrics() -> ResponseReturnValue:
     """Prometheus text."""
     here = context(current_app)
     try:
-        environments = here.settings.environments
+        environments = [each for each in here.settings.environments if each.drift is not Drift.IGNORE]
         checks = here.store.drift.several([each.key for each in environments])
         looks = [
             (each.key, checked.of(here.store.environments.get(each.key).deployed))

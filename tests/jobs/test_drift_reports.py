@@ -11,11 +11,13 @@ from deployer.cluster.connection import Connection
 from deployer.holding import DriftState, Step
 from deployer.intake import Intake, Request
 from deployer.model import Trigger
+from jobs import drift
+from jobs.queue import CHECKS
 from jobs.report import report_owed
 from tests.control_plane import free_port
 from tests.examples import STAGING
 from tests.forges.recording import Answer
-from tests.jobs.branches import audited
+from tests.jobs.branches import audited, jobs
 from tests.jobs.drifting import change, deployed, drift_posts, edit, elsewhere, look, settled
 from tests.jobs.world import World
 
@@ -122,6 +124,29 @@ def test_a_commit_that_runs_again_by_then_has_none(world: World, cluster: Connec
     assert last_words(here, here.first)[-1][1] != "the environment runs another commit now"
     look(here)
     assert last_words(here, here.first)[-1] == ("success", "in sync")
+
+
+@pytest.mark.parametrize("drifted", [True, False], ids=["drifted before", "never drifted"])
+def test_a_commit_says_so_when_its_environment_is_not_looked_at_any_more(
+    world: World, cluster: Connection, drifted: bool
+) -> None:
+    here = deployed(world, drift="report")
+    if drifted:
+        edit(here, cluster, "mine")
+        look(here)
+    ignored = settled(here, drift="ignore")
+    here.clock.move(2 * INTERVAL)
+    asked = len(jobs(here, CHECKS))
+    drift.ask_for_due(ignored.given)
+    assert len(jobs(here, CHECKS)) == asked + 1
+    drift.check_due(ignored.given)
+    report_owed(ignored.given)
+    said = last_words(here, here.first)
+    assert said[1:] == ([("failure", "drift is not looked for any more")] if drifted else [])
+    assert here.given.store.drift.get(STAGING).state is DriftState.UNCHECKED
+    assert here.given.store.drift.due(at=here.clock()) == ()
+    look(here)
+    assert last_words(here, here.first)[len(said) :][:1] == said[:1], "once it is looked at again"
 
 
 # While nothing is known

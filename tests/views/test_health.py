@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from deployer.store import Store
 from jobs.queue import Queues
 from tests.control_plane import free_port
 from tests.examples import COMMIT, NOON, STAGING, after, deployment
-from tests.views.test_webhooks import client_for, send
+from tests.views.test_webhooks import SETTINGS, client_for, send
 
 
 @pytest.fixture
@@ -159,6 +160,16 @@ def test_of_what_runs_since_the_last_look_nothing_is_measured(client: FlaskClien
     assert drift_value(families, "objects", labels) is None
     assert drift_value(families, "known", labels) == 0
     assert drift_value(families, "checked_timestamp_seconds", labels) is None
+
+
+def test_of_what_nobody_looks_at_nothing_is_measured(
+    redis_url: str, redis: Redis, store: Store, tmp_path: Path
+) -> None:
+    written: Any = deepcopy(SETTINGS)
+    written["repositories"][0]["environments"]["staging"]["drift"] = "ignore"
+    families = metrics(client_for(redis_url, tmp_path, written=written))
+    labels = {"repository": "acme/shop", "environment": "staging"}
+    assert [drift_value(families, name, labels) for name in ("known", "stopped", "refused")] == [None] * 3
 
 
 def drift_value(families: Mapping[str, Metric], name: str, labels: Mapping[str, str]) -> float | None:
