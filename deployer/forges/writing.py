@@ -6,6 +6,7 @@ Pure: knows no forge. One line on a commit is cut by `report.cut`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployer.model import Permanent, Stage
@@ -55,21 +56,34 @@ def fitting(body: str, *, limit: int, forge: str, doing: str) -> str:
     return body
 
 
-def whole_lines(markdown: str, *, limit: int, rest: str) -> str:
-    """As many lines of `markdown` as fit into `limit` characters, with the note `rest` below if that is not all.
+def in_bytes(text: str) -> int:
+    """How long a text is on its way: in UTF-8."""
+    return len(text.encode(errors="surrogatepass"))
+
+
+def whole_lines(markdown: str, *, limit: int, rest: str, size: Callable[[str], int] = len) -> str:
+    """As many lines of `markdown` as fit, with the note `rest` below if that is not all.
 
     A block of code that is cut through is closed, so that the note is not part of it.
+
+    Args:
+        markdown: what is to be said.
+        limit: how long it may be.
+        rest: a short note.
+        size: what is counted: characters, or `in_bytes`.
     """
-    if len(markdown) <= limit:
+    if size(markdown) <= limit:
         return markdown
-    kept, room, fence = "", limit - len(rest) - 2, ""
+    kept, room, fence = list[str](), limit - size(rest) - 2, ""
     for line in markdown.splitlines(keepends=True):
         after = _fence_after(fence, line)
-        if len(kept) + len(line) + len(after) + 1 > room:
+        room -= size(line)
+        if room < len(after) + 1:
             break
-        kept, fence = kept + line, after
-    kept = f"{kept.rstrip()}\n{fence}".strip("\n")
-    return f"{kept}\n\n{rest}" if kept else rest[:limit]
+        kept.append(line)
+        fence = after
+    beginning = f"{''.join(kept).rstrip()}\n{fence}".strip("\n")
+    return f"{beginning}\n\n{rest}" if beginning else rest[:limit]
 
 
 def _fence_after(fence: str, line: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.forges.writing import Marked, fitting, whole_lines
+from deployer.forges.writing import Marked, fitting, in_bytes, whole_lines
 from deployer.model import Permanent
 
 REST = "The rest: https://deployer.example.com/previews/1"
@@ -57,6 +57,15 @@ def test_whatever_is_cut_fits_has_whole_lines_and_leaves_no_code_open(lines: lis
         body = cut.removesuffix(REST).splitlines()
         assert len(body) < 2 or body[0] in lines
         assert not open_fence(cut.splitlines())
+
+
+def test_what_is_counted_may_be_bytes() -> None:
+    text = "grün\n" * 20
+    assert whole_lines(text, limit=120, rest=REST, size=in_bytes) == text
+    cut = whole_lines(text, limit=119, rest=REST, size=in_bytes)
+    assert cut == "grün\n" * 11 + f"\n{REST}"
+    assert in_bytes(cut) <= 119
+    assert in_bytes("half a character: \ud83d") == 21
 
 
 def open_fence(lines: list[str]) -> str:

@@ -12,10 +12,11 @@ from deployer.forges.github.access import Api, Matter, Query
 from deployer.forges.github.rights import CHECKS
 from deployer.forges.reading import Fields, inner, integer, rows
 from deployer.forges.report import cut, line
-from deployer.forges.writing import whole_lines
+from deployer.forges.writing import in_bytes, whole_lines
 from deployer.model import JSON, Annotation, Button, Check, Permanent
 
-SUMMARY_LENGTH = 65_535
+SUMMARY_BYTES = 65_535
+"""GitHub's documentation says characters, its refusal "a maximum bytesize". https://github.com/github/docs/issues/35252"""
 TITLE_LENGTH = 255
 MESSAGE_LENGTH = 16_000
 """Of an annotation: GitHub takes 64 KB, and a character can have four bytes."""
@@ -138,7 +139,7 @@ def _output(check: Check, annotations: tuple[Annotation, ...]) -> JSON:
     rest = f"There is more than fits in here: {check.url}"
     output: dict[str, JSON] = {
         "title": title,
-        "summary": whole_lines(check.summary, limit=SUMMARY_LENGTH, rest=rest) or title,
+        "summary": whole_lines(check.summary, limit=SUMMARY_BYTES, rest=rest, size=in_bytes) or title,
     }
     if annotations:
         output["annotations"] = [_annotation(each) for each in annotations]

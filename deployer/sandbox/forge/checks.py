@@ -21,6 +21,7 @@ MOST_ANNOTATIONS = 50
 """In one request."""
 MOST_BUTTONS = 3
 LONGEST_SUMMARY = 65_535
+"""Bytes."""
 
 _LOOKS = {"success": "good", "neutral": "stopped", "skipped": "stopped", "cancelled": "stopped"}
 
@@ -194,8 +195,8 @@ def _check(told: Told) -> None:
 def _check_output(output: Output) -> None:
     if not output.title or not output.summary:
         raise Invalid("output", "needs a title and a summary.")
-    if max(len(output.summary), len(output.text or "")) > LONGEST_SUMMARY:
-        raise Invalid("summary", f"is too long (maximum is {LONGEST_SUMMARY} characters)")
+    if max(len(text.encode()) for text in (output.summary, output.text or "")) > LONGEST_SUMMARY:
+        raise Invalid("summary", f"exceeds a maximum bytesize of {LONGEST_SUMMARY}")
     if len(output.annotations) > MOST_ANNOTATIONS:
         raise Invalid("annotations", f"has more than {MOST_ANNOTATIONS} items.")
     for one in output.annotations:

@@ -163,6 +163,13 @@ def test_a_summary_is_cut_by_whole_lines_and_says_where_the_rest_is(hub: Hub, cl
     assert summary.endswith(f"+ line\n```\n\nThere is more than fits in here: {CHECK.url}")
 
 
+def test_a_summary_is_cut_by_what_github_counts_which_is_bytes(hub: Hub, client: Forge) -> None:
+    client.post_check(replace(CHECK, summary="# Changes\n```diff\n" + "+ größer → 🚀\n" * 4_000), known="9")
+    summary = hub.work[0].json["output"]["summary"]
+    assert 65_000 < len(summary.encode()) <= 65_535
+    assert summary.endswith(f"+ größer → 🚀\n```\n\nThere is more than fits in here: {CHECK.url}")
+
+
 def test_what_people_read_is_never_empty_and_the_title_is_one_line(hub: Hub, client: Forge) -> None:
     client.post_check(replace(CHECK, title="two\nlines \x1b[1mbold", summary=""), known="9")
     client.post_check(replace(CHECK, title="", summary=""), known="9")
