@@ -13,7 +13,6 @@ import structlog
 
 from deployer.forges import check_words, drift_words
 from deployer.forges import report as words
-from deployer.forges.answer import Unrecognized
 from deployer.forges.check_words import Account
 from deployer.forges.connect import Forge
 from deployer.model import Deployment, DeploymentState, Drift, Environment, Permanent, Temporary
@@ -60,8 +59,7 @@ class Screen:
         A refusal is written into the deployment's log, and the forge is not asked again for this deployment.
 
         Raises:
-            Permanent: the forge does not take our token.
-            Temporary: the forge is away, or wants us to wait.
+            Temporary: the forge is away, wants us to wait, or does not take our token.
         """
         environment, shown = self._environment(deployment), self.given.store.showings.get(deployment)
         if environment is None or shown.refused or not self.given.settings.forges[deployment.key.forge].deployments:
@@ -72,8 +70,6 @@ class Screen:
             raise self._busy
         try:
             self._record(deployment, environment, shown)
-        except Unrecognized:
-            raise
         except Permanent as refusal:
             self._refused(deployment, refusal)
         except Temporary as fault:

@@ -30,15 +30,15 @@ _WORTH_ANOTHER_TRY = (408, 409, 423, 425, 429)
 """A time-out, a lock, or too many requests; and everything from 500 on."""
 
 
-class Unrecognized(Permanent):
-    """The forge does not take our token for one, or not any more."""
+class Unrecognized(Temporary):
+    """The forge does not take our token for one, or not any more. It may be just being rotated."""
 
 
 class Missing(Permanent):
     """The forge does not have what was named, or does not let us see it."""
 
 
-_KINDS = {401: Unrecognized, 404: Missing, 410: Missing}
+_KINDS: Mapping[int, type[Failure]] = {401: Unrecognized, 404: Missing, 410: Missing}
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,12 @@ def test_a_forge_that_wants_us_to_wait_says_how_long(
     assert failure.retry_after == wait
 
 
-@pytest.mark.parametrize("status", [408, 409, 423, 425, 429, 500, 502, 503, 504, 520])
+@pytest.mark.parametrize("status", [401, 408, 409, 423, 425, 429, 500, 502, 503, 504, 520])
 def test_what_may_go_away_is_temporary(status: int) -> None:
     assert isinstance(ERRAND.refused(answer(status)), Temporary)
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 403, 404, 410, 418, 422])
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 403, 404, 410, 418, 422])
 def test_what_will_not_go_away_is_permanent(status: int) -> None:
     assert isinstance(ERRAND.refused(answer(status, {"x-ratelimit-remaining": "4999"})), Permanent)
 

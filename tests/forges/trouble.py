@@ -10,7 +10,7 @@ from tests.forges.recording import Answer
 PAGE = b"<html><body>Down for maintenance</body></html>"
 
 ANSWERS = [
-    pytest.param(Answer(401, {"message": "401 Unauthorized"}), Permanent, "token is wrong, expired", id="401"),
+    pytest.param(Answer(401, {"message": "401 Unauthorized"}), Temporary, "token is wrong, expired", id="401"),
     pytest.param(Answer(403, {"message": "Resource not accessible"}), Permanent, "token needs", id="403"),
     pytest.param(Answer(404, {"message": "Not Found"}), Permanent, "404: Not Found (", id="404"),
     pytest.param(Answer(422, {"message": "No commit found"}), Permanent, "422: No commit found", id="422"),

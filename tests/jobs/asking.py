@@ -37,10 +37,14 @@ class Host:
     down: tuple[str, ...] = ()
     """Of which paths it knows nothing at the moment: parts of them."""
     refuses: tuple[str, ...] = ()
+    rotating: bool = False
+    """It does not take our token at the moment."""
     posts: list[tuple[str, Any]] = field(default_factory=list)
 
     def __call__(self, request: Request) -> Answer:
         route = request.route.replace("%2F", "/")
+        if self.rotating:
+            return Answer(401, {"message": "Bad credentials"})
         if any(part in route for part in self.down):
             return Answer(503, {"message": "down"})
         if any(part in route for part in self.refuses):

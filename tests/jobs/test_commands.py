@@ -117,6 +117,18 @@ def test_nothing_is_done_while_the_forge_does_not_say_who_may(world: World, away
     assert plan_delivery(world.given, "github", delivery) == [STAGING]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_that_is_just_being_rotated_delays_what_is_asked_for(world: World, kind: ForgeKind) -> None:
+    there = host(world, kind=kind)
+    there.rotating = True
+    delivery = send(world, comment("/deploy staging", kind=kind))
+    assert plan_delivery(world.given, "github", delivery) == []
+    assert (queued(world), there.posts, decisions(world)) == ([], [], [])
+    there.rotating = False
+    assert plan_delivery(world.given, "github", delivery) == [STAGING]
+    assert there.signs == ["rocket"]
+
+
 def test_a_forge_that_stays_away_is_given_up_and_audited(world: World) -> None:
     host(world).down = ("/permission",)
     delivery = send(world, comment("/deploy staging"))

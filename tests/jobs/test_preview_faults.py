@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deployer.forges.answer import Unrecognized
 from deployer.model import Permanent, Stage, Temporary
 from tests.examples import STAGING
 from tests.jobs.hosted import Hosted, Mode, hosted
@@ -35,6 +36,23 @@ def test_a_check_that_is_refused_leaves_the_comment_and_what_it_promises(
     assert "+  text: goodbye" in said
     assert there.given.store.previews.last_promise(STAGING, request.number) is not None
     assert there.given.store.previews.owed(before=there.world.clock()) == ()
+
+
+def test_a_key_that_is_just_being_rotated_delays_checks_and_comment(there: Hosted) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Unrecognized("GitHub answered 401", stage=Stage.REPORT)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for request in ("comment", "post_check"):
+            patch.setattr(f"deployer.forges.discreet.DiscreetForge.{request}", refuse)
+        proposed = there.propose("goodbye")
+        there.hear()
+        there.world.clock.move(60)
+        there.work()
+    there.world.clock.move(600)
+    there.work()
+    assert there.checks(proposed.head)["preview/staging"] == "success"
+    assert "+  text: goodbye" in there.said(proposed.number)[-1]
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_named_but_not_where_it_lies(there: Hosted) -> None:

@@ -79,7 +79,7 @@ def test_a_check_says_which_app_it_is(hub: Hub, key_file: Path) -> None:
     ("asked", "answer", "meaning"),
     [
         (INSTALLATION, Answer(404, {"message": "Not Found"}), (Permanent, "install the GitHub App on the repository")),
-        (INSTALLATION, Answer(401, {"message": "A JSON web token could not be decoded"}), (Permanent, "private key")),
+        (INSTALLATION, Answer(401, {"message": "A JSON web token could not be decoded"}), (Temporary, "private key")),
         (INSTALLATION, Answer(200, {"id": "77"}), (Temporary, "not its API's")),
         (INSTALLATION, Answer(502, trouble.PAGE), (Temporary, "502: Bad Gateway")),
         (TOKEN, Answer(422, {"message": "The permissions requested are not granted"}), (Permanent, "statuses")),
@@ -230,7 +230,7 @@ def test_a_kept_token_that_was_revoked_is_replaced_at_once(hub: Hub, key_file: P
 
 def test_a_token_that_is_never_let_in_is_replaced_once_only(hub: Hub, key_file: Path) -> None:
     hub.changes[POST] = Answer(401, {"message": "Bad credentials"})
-    with pytest.raises(Permanent, match="401: Bad credentials"):
+    with pytest.raises(Temporary, match="401: Bad credentials"):
         app(hub.url, key_file).post(STATUS)
     assert hub.asked.count(POST) == 2
 
