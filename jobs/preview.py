@@ -44,6 +44,10 @@ ROUND_SECONDS = 60.0
 BUSY_SECONDS = 5
 CLAIM = timedelta(seconds=600)
 """As long as the job may take: then whoever made the preview is gone."""
+
+DEATHS = 3
+"""A preview that takes its worker along this often is not made until something newer is pushed or asked for."""
+
 _REFS = {ForgeKind.GITHUB: "refs/pull/{}/head", ForgeKind.GITLAB: "refs/merge-requests/{}/head"}
 
 
@@ -87,6 +91,7 @@ class _Attempt:
         """Make the preview and say it; on a fault, be tried again or say that."""
         environments = previewed(self.given, self.wanted)
         try:
+            self._refuse_deadly()
             if self.wanted.closed or isinstance(environments, Ignored):
                 self._close(environments)
             elif not ((faults := self._make(environments)) and self._again(faults[0])):
@@ -104,6 +109,11 @@ class _Attempt:
             self.given.store.previews.done(self.wanted)  # whatever happens next, this is not tried for ever
             reason = f"internal error ({type(error).__name__}); the worker's log has the details"
             self._failed(Permanent(reason, stage=Stage.PLAN))
+
+    def _refuse_deadly(self) -> None:
+        if self.given.store.previews.begun(self.wanted.key) > DEATHS:
+            reason = f"its worker died, or its time was up, {DEATHS} times while it was made (out of memory?)"
+            raise Permanent(reason, stage=Stage.PLAN)
 
     def _close(self, environments: tuple[Environment, ...] | Ignored) -> None:
         """End what was begun, then let go of the request. Raises what the forge refuses."""

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from redis import Redis
 
 from deployer.model import EnvironmentKey, PullRequestKey
+from deployer.store.beginnings import FIELD, Beginnings
 from deployer.store.codec import text, text_hash
 from deployer.store.deliveries import CLAIM
 
@@ -21,10 +22,10 @@ _OWED = "deployer:previews:owed"
 
 # KEYS: request, owed, requests of the repository
 # ARGV: fields as JSON, environments asked for by name as JSON, request, due, number, retention in seconds
-_ASK = """
+_ASK = f"""
 for name, value in pairs(cjson.decode(ARGV[1])) do redis.call('HSET', KEYS[1], name, value) end
 for _, name in ipairs(cjson.decode(ARGV[2])) do redis.call('HSET', KEYS[1], 'asked:' .. name, '1') end
-redis.call('HDEL', KEYS[1], 'attempts')
+redis.call('HDEL', KEYS[1], 'attempts', '{FIELD}')
 redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
@@ -33,8 +34,9 @@ redis.call('EXPIRE', KEYS[3], ARGV[6])
 """
 
 # A newer wish stays owed. KEYS: request, owed  ARGV: version, request, due (empty when done), names asked for as JSON
-_SETTLE = """
+_SETTLE = f"""
 if (redis.call('HGET', KEYS[1], 'version') or ARGV[1]) ~= ARGV[1] then return 0 end
+redis.call('HDEL', KEYS[1], '{FIELD}')
 if ARGV[3] ~= '' then redis.call('ZADD', KEYS[2], ARGV[3], ARGV[2]) return 1 end
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('HDEL', KEYS[1], 'attempts')
@@ -81,6 +83,7 @@ class Previews:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._beginnings = Beginnings(redis)
         self._ask = redis.register_script(_ASK)
         self._claim = redis.register_script(CLAIM)
         self._settle = redis.register_script(_SETTLE)
@@ -128,6 +131,10 @@ class Previews:
     def attempt(self, key: PullRequestKey) -> int:
         """Count one more attempt at what is owed and return the count."""
         return int(self._redis.hincrby(_name(key), "attempts", 1))
+
+    def begun(self, key: PullRequestKey) -> int:
+        """Count one more beginning of an attempt and return how many there were since one came to an end."""
+        return self._beginnings.count(_name(key))
 
     def postpone(self, wanted: Wanted, *, due: datetime) -> None:
         """It is to be previewed at that time, unless something newer is owed."""

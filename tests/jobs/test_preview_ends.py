@@ -10,6 +10,8 @@ import pytest
 from deployer.forges.preview_words import Outcome
 from deployer.model import Environment, Permanent, Stage, Temporary
 from deployer.preview import Foreseen, foresee
+from jobs.preview import DEATHS
+from tests.examples import after
 from tests.jobs.hosted import MODES, Hosted, Mode, hosted
 from tests.jobs.world import World, config_map
 
@@ -109,6 +111,34 @@ def test_one_that_cannot_be_made_any_more_says_why(
     assert "There is no preview" in there.said(request.number)[-1]
     there.world.clock.move(6000)
     assert there.given.store.previews.owed(before=there.world.clock()) == ()
+
+
+def test_one_that_keeps_killing_its_worker_is_given_up_until_something_newer_is_pushed(
+    there: Hosted, away: set[str]
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    request = there.propose("goodbye")
+    there.hear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.preview.reads", die)
+        for _ in range(DEATHS):
+            there.world.clock.move(600)
+            with pytest.raises(Killed):
+                there.work()
+        there.world.clock.move(600)
+        there.work()
+    assert there.checks(request.head)["preview/staging"] == "failure"
+    assert "its worker died, or its time was up, 3 times" in there.said(request.number)[-1]
+    assert there.given.store.previews.owed(before=after(100_000)) == ()
+    away.clear()
+    newer = there.push(request.number, "ahoy")
+    there.hear()
+    assert there.checks(newer)["preview/staging"] == "success"
 
 
 def test_a_request_that_goes_to_another_branch_leaves_nothing_waiting(there: Hosted, away: set[str]) -> None:
