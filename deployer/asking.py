@@ -27,6 +27,8 @@ REDEPLOY = "redeploy"
 
 IN_DOUBT = "The forge did not say what is needed for this, so nothing was done. The deployer's log says why."
 
+GIVEN_UP = "Something went wrong here, so this could not be finished. The deployer's log and `deployer audit` say why."
+
 DEPLOYED, PREVIEWED = "deploy", "preview"
 """What the names of our checks begin with, before a slash and the environment."""
 

@@ -24,6 +24,7 @@ from deployer.model import (
     Deployment,
     Environment,
     EnvironmentKey,
+    Failure,
     Permanent,
     PullRequest,
     Reaction,
@@ -65,6 +66,23 @@ def obey(
     if forge is None:
         raise Permanent("there is neither a token nor an App to ask the forge who may do what", stage=Stage.RECEIVE)
     return _Talk(given, delivery, command, environments, forge).run()
+
+
+def give_up(given: Resources, delivery: Delivery, command: Command) -> None:
+    """Say on a comment that nothing more will come of it, if the forge takes that now."""
+    try:
+        forge = given.forge(delivery.forge)
+        if forge is not None:
+            _answer(forge, command, Answer(Reaction.CONFUSED, asking.GIVEN_UP))
+    except Failure as failure:
+        log.warning("command", delivery=delivery.id, not_answered=failure.message)
+
+
+def _answer(forge: Forge, command: Command, answer: Answer) -> None:
+    to, number = command.repository, command.number
+    forge.react(to, number, comment_id=command.comment_id, reaction=answer.reaction)
+    if answer.reply is not None:
+        forge.reply(to, number, body=answer.reply)
 
 
 @contextmanager
@@ -173,11 +191,8 @@ class _Talk:
 
     def _tell(self, answer: Answer) -> None:
         """Answer the comment; where the forge takes no answer, as on a request that is locked, it is done without."""
-        to, number, comment_id = self.command.repository, self.command.number, self.command.comment_id
         try:
-            self.forge.react(to, number, comment_id=comment_id, reaction=answer.reaction)
-            if answer.reply is not None:
-                self.forge.reply(to, number, body=answer.reply)
+            _answer(self.forge, self.command, answer)
         except Temporary:
             if self.deploying:
                 self.given.queues.deploy()  # it does not wait for the answer

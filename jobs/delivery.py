@@ -33,11 +33,9 @@ from deployer.retries import DEPLOYMENTS
 from deployer.settings import SettingsError
 from deployer.source.mirror import Mirror
 from deployer.webhooks.receive import Refused, interpret
-from jobs import proposal
+from jobs import commands, proposal, rerun
 from jobs.admission import admission
-from jobs.commands import obey
 from jobs.plan import Origin, Plan, broken, lease_name, turn
-from jobs.rerun import given_up, run_again
 from jobs.resources import Resources
 
 log = structlog.get_logger()
@@ -79,8 +77,7 @@ def _grant(given: Resources, wish: Wish) -> list[EnvironmentKey]:
             return []
         if given.store.deliveries.begun(forge, delivery_id) <= DEATHS:
             return wish.plan()
-    given.store.audit.add("failed", at=given.clock(), forge=forge, delivery=delivery_id, reason=_DEADLY)
-    given.store.deliveries.planned(forge, delivery_id)
+        wish.give_up(_DEADLY)
     return []
 
 
@@ -210,14 +207,19 @@ class Wish:
         try:
             planned = self._do()
         except Temporary as fault:
-            if _postponed(self.given, self.delivery, fault):
-                return planned
-            self._give_up(fault.message)
+            if not _postponed(self.given, self.delivery, fault):
+                self.give_up(fault.message)
         except Permanent as failure:
-            self._give_up(failure.message)
+            self.give_up(failure.message)
         except SettingsError as error:
-            self._give_up(f"settings: {error}")
-        self.given.store.deliveries.planned(self.delivery.forge, self.delivery.id)
+            self.give_up(f"settings: {error}")
+        except (RedisError, JobTimeoutException):
+            raise  # as for a merge
+        except Exception as error:
+            log.exception("internal error", forge=self.delivery.forge, delivery=self.delivery.id)
+            self.give_up(broken(error))
+        else:
+            self.given.store.deliveries.planned(self.delivery.forge, self.delivery.id)
         return planned
 
     def _do(self) -> list[EnvironmentKey]:
@@ -227,15 +229,20 @@ class Wish:
                     self._audit("ignored", ignored.reason)
                 return []
             case Rerun():
-                return run_again(self.given, self.delivery, self.event, self.environments)
+                return rerun.run_again(self.given, self.delivery, self.event, self.environments)
             case Command():
-                return obey(self.given, self.delivery, self.event, self.environments)
+                return commands.obey(self.given, self.delivery, self.event, self.environments)
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Let go of what is asked for, and say so where the person looks, as far as the forge lets us."""
         log.warning("not done", forge=self.delivery.forge, delivery=self.delivery.id, error=reason)
-        if isinstance(self.event, Rerun):
-            given_up(self.given, self.delivery, self.event, self.environments)
         self._audit("failed", reason)
+        match self.event:
+            case Rerun():
+                rerun.give_up(self.given, self.delivery, self.event, self.environments)
+            case Command():
+                commands.give_up(self.given, self.delivery, self.event)
+        self.given.store.deliveries.planned(self.delivery.forge, self.delivery.id)
 
     def _audit(self, what: str, reason: str) -> None:
         delivery, event = self.delivery, self.event

@@ -56,7 +56,7 @@ def run_again(
     return _Again(given, delivery, event, forge).run(environments)
 
 
-def given_up(given: Resources, delivery: Delivery, event: Rerun, environments: tuple[Environment, ...]) -> None:
+def give_up(given: Resources, delivery: Delivery, event: Rerun, environments: tuple[Environment, ...]) -> None:
     """What `run_again` could not do in all its tries is not done: have each check that waits for it get an end.
 
     For checks of deployments that is owed already. Those of previews get theirs with the next preview of their

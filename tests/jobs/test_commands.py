@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from deployer.asking import GIVEN_UP
 from deployer.model import EnvironmentKey, ForgeKind, PullRequestKey, State, Trigger
 from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.webhooks.comment import read_command
-from jobs.delivery import plan_delivery
+from jobs.delivery import DEATHS, plan_delivery
 from tests.examples import PRODUCTION, STAGING, after
 from tests.jobs.asking import ROBOTS, TEAM, US, Host, ask, comment, decisions, host, restrict, send
 from tests.jobs.world import World
@@ -129,12 +130,58 @@ def test_a_token_that_is_just_being_rotated_delays_what_is_asked_for(world: Worl
     assert there.signs == ["rocket"]
 
 
-def test_a_forge_that_stays_away_is_given_up_and_audited(world: World) -> None:
-    host(world).down = ("/permission",)
+def test_a_forge_that_stays_away_is_given_up_audited_and_answered(world: World) -> None:
+    there = host(world)
+    there.down = ("/permission",)
     delivery = send(world, comment("/deploy staging"))
     for _ in range(BUDGET.attempts):
         plan_delivery(world.given, "github", delivery)
     assert (queued(world), decisions(world)) == ([], [("failed", "ada", "")])
+    assert world.given.store.deliveries.owed() == ()
+    assert there.signs == ["confused"]
+    assert there.replies == [GIVEN_UP]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_fails_for_a_reason_that_nobody_thought_of_is_answered(
+    world: World, kind: ForgeKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr("jobs.commands.Plan.again", broken)
+    there = host(world, kind=kind)
+    assert ask(world, comment("/deploy staging", kind=kind)) == []
+    assert (there.signs, there.replies) == (["confused"], [GIVEN_UP])
+    assert decisions(world) == [("failed", "ada", "")]
+    assert world.given.store.deliveries.owed() == ()
+
+
+def test_what_takes_its_worker_along_each_time_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr("jobs.commands.Plan.again", die)
+    there = host(world)
+    delivery = send(world, comment("/deploy staging"))
+    for _ in range(DEATHS):
+        with pytest.raises(Killed):
+            plan_delivery(world.given, "github", delivery)
+    assert plan_delivery(world.given, "github", delivery) == []
+    assert (there.signs, there.replies, decisions(world)) == (["confused"], [GIVEN_UP], [("failed", "ada", "")])
+    assert world.given.store.deliveries.owed() == ()
+
+
+def test_an_answer_that_the_forge_does_not_take_changes_nothing(world: World) -> None:
+    there = host(world)
+    there.down, there.refuses = ("/permission",), ("/comments",)
+    delivery = send(world, comment("/deploy staging"))
+    for _ in range(BUDGET.attempts):
+        plan_delivery(world.given, "github", delivery)
+    assert (there.posts, decisions(world)) == ([], [("failed", "ada", "")])
     assert world.given.store.deliveries.owed() == ()
 
 

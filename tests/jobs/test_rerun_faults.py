@@ -74,6 +74,23 @@ def test_a_forge_that_does_not_answer_leaves_no_check_waiting(
     assert "failed" in [row.what for row in there.given.store.audit.rows()]
 
 
+def test_a_reason_that_nobody_thought_of_leaves_no_check_waiting(there: Hosted) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError
+
+    head = there.propose("goodbye").head
+    there.hear()
+    before = run(there, head)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.rerun.ask_for", broken)
+        there.forge.rerun(SHOP, before.id, by="grace")
+        there.hear()
+    wait(there)
+    after = run(there, head)
+    assert (after.id, after.conclusion) == (before.id, "success")
+    assert "failed" in [row.what for row in there.given.store.audit.rows()]
+
+
 @pytest.mark.parametrize("over", [True, False])
 def test_a_check_of_another_time_is_as_it_was_when_the_forge_answers_too_late(there: Hosted, over: bool) -> None:
     request = there.propose("goodbye")
