@@ -127,7 +127,9 @@ class _Attempt:
 
     @property
     def _reviewer(self) -> Reviewer:
-        return Reviewer(self.given, self.wanted)
+        """Of the commit that was found to be the request's by now, unless we were told something newer meanwhile."""
+        known = self.given.store.previews.get(self.wanted.key)
+        return Reviewer(self.given, known if known and known.version == self.wanted.version else self.wanted)
 
     def _tidy(self, mirror: Mirror) -> None:
         """Have the mirror forget the requests that are over."""

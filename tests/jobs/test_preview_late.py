@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.model import PullRequestKey
+from deployer.model import Permanent, PullRequestKey, Stage
 from deployer.store.previews import Wanted
 from tests.jobs.hosted import MODES, Hosted, Mode, hosted
 from tests.jobs.world import SHOP, World
@@ -66,6 +66,22 @@ def test_a_late_event_of_a_commit_that_was_pushed_onto_leaves_the_newer_one_on_r
     tell_again(there)
     assert "+  text: ahoy" in there.said(request.number)[-1]
     assert known(there, request.number).head == newer
+
+
+def test_what_goes_wrong_after_a_late_event_is_said_of_the_newer_commit(
+    there: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = there.propose("goodbye")
+    there.hear()
+    newer = there.rewrite(request.number, "ahoy")
+    there.hear()
+
+    def broken(*_: object) -> None:
+        raise Permanent("the graph is odd", stage=Stage.PLAN)
+
+    monkeypatch.setattr("jobs.preview.reads", broken)
+    tell_again(there)
+    assert f"There is no preview of `{newer[:12]}`:** `the graph is odd`" in there.said(request.number)[-1]
 
 
 @pytest.mark.parametrize("over", ["close", "merge"])
