@@ -38,8 +38,8 @@ def concerned(
 ) -> tuple[Environment, ...] | Ignored:
     """The environments that an event may be about, at least one, or the reason why there is none.
 
-    Those of a merge or a request are all of its repository and branch. A command is about all of its repository: which
-    branch its request is for, the forge has to be asked.
+    Those of a merge or a request are all of its repository and branch, also of a branch that the request has just left.
+    A command is about all of its repository: which branch its request is for, the forge has to be asked.
 
     Args:
         event: what came.
@@ -66,7 +66,8 @@ def concerned(
 def _of_branch(
     event: Merge | PullRequestEvent, of_repository: tuple[Environment, ...]
 ) -> tuple[Environment, ...] | Ignored:
-    of_branch = tuple(environment for environment in of_repository if environment.branch == event.branch)
+    about = {event.branch, event.left} if isinstance(event, PullRequestEvent) else {event.branch}
+    of_branch = tuple(environment for environment in of_repository if environment.branch in about)
     if not of_branch:
         branches = ", ".join(sorted({environment.branch for environment in of_repository}))
         return Ignored(f"branch {event.branch} deploys nothing; {event.repository} deploys {branches}")

@@ -118,7 +118,7 @@ class _Attempt:
     def _close(self, environments: tuple[Environment, ...] | Ignored) -> None:
         """End what was begun, then let go of the request. Raises what the forge refuses."""
         if isinstance(environments, Ignored):
-            self._reviewer.end(environments.reason)
+            self._reviewer.withdraw(environments.reason)
         else:
             self._reviewer.end("no preview is made of this request any more")
             with suppress(Failure, SettingsError):  # the repository's next preview does it, too

@@ -46,11 +46,10 @@ def ask(given: Resources, forge: str, event: PullRequestEvent, *, environments: 
 
 def _ask(given: Resources, key: PullRequestKey, event: PullRequestEvent, environments: Sequence[str]) -> Ignored | None:
     wanted = Wanted(key, event.branch, event.head, event.from_fork, closed=False, asked=tuple(environments))
-    if isinstance(found := previewed(given, wanted), Ignored):
-        close(given, key)  # it may have been previewed before, on another branch
-        return found
-    owe(given, wanted)
-    return None
+    found, known = previewed(given, wanted), given.store.previews.get(key)
+    if not isinstance(found, Ignored) or (known is not None and not known.closed):
+        owe(given, wanted)  # also of one that was previewed before: on another branch, or by other settings
+    return found if isinstance(found, Ignored) else None
 
 
 def ask_for(

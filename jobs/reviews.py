@@ -115,7 +115,14 @@ class Reviewer:
             reason = cut(line(self.given.discreet(failure.message)), _REASON_LENGTH)
             self.end(f"there is no preview: {reason}", state=CheckState.FAILURE)
             if failure.stage is not Stage.REPORT and not self.wanted.closed:
-                self._say(client, f"**There is no preview of {code(self.wanted.head[:12])}:** {code(reason)}")
+                self._say(client, self._no_preview(reason))
+
+    def withdraw(self, reason: str) -> None:
+        """Say why no preview is made any more, where there was one before. Raises as `tell_all`."""
+        self.end(reason)
+        client = self._client
+        if client is not None and self.given.store.previews.said(self.wanted.key, _COMMENT):
+            self._say(client, self._no_preview(reason))
 
     def end(self, why: str, *, waiting: Collection[str] = (), state: CheckState = CheckState.CANCELLED) -> None:
         """Give each check that has begun the end that it would not get otherwise. Raises as `tell_all`.
@@ -155,6 +162,9 @@ class Reviewer:
             client, replace(check, commit=commit, state=CheckState(said.state), title=said.title, summary=summary)
         )
         return True
+
+    def _no_preview(self, reason: str) -> str:
+        return f"**There is no preview of {code(self.wanted.head[:12])}:** {code(reason)}"
 
     @property
     def _client(self) -> Forge | None:

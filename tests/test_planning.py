@@ -44,6 +44,14 @@ class TestConcerned:
         found = concerned(event, forge="github", environments=ENVIRONMENTS)
         assert found == tuple(each for each in ENVIRONMENTS if each.branch == branch)
 
+    def test_a_request_concerns_the_environments_of_the_base_that_it_has_left(self) -> None:
+        event = PullRequestEvent(
+            "acme/shop", 7, "develop", COMMIT, PullRequestAction.UPDATED, from_fork=False, draft=False, left="main"
+        )
+        assert concerned(event, forge="github", environments=ENVIRONMENTS) == ENVIRONMENTS[:2]
+        stays = concerned(replace(event, left=None), forge="github", environments=ENVIRONMENTS)
+        assert stays == Ignored("branch develop deploys nothing; acme/shop deploys main, release")
+
     def test_who_may_ask_is_no_reason_to_deploy(self) -> None:
         one = environment(STAGING)
         assert fingerprint(replace(one, deployers=("ada",)), "inputs") == fingerprint(one, "inputs")

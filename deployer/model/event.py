@@ -55,6 +55,8 @@ class PullRequestEvent:
     title: str | None = None
     actor: str | None = None
     """Who opened, updated or closed it."""
+    left: str | None = None
+    """The branch that it wanted to be merged to until just now, if that is another one."""
 
 
 RERUN = "rerun"

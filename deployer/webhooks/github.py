@@ -112,6 +112,7 @@ def _changed(payload: Fields, pull_request: Fields, action: PullRequestAction) -
         draft=pull_request.optional_flag("draft"),
         title=pull_request.line("title", TITLE_LENGTH),
         actor=_sender(payload),
+        left=payload.optional("changes").optional("base").optional("ref").optional_name("from"),
     )
 
 

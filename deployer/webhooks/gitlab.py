@@ -127,6 +127,7 @@ def _changed(payload: Fields, attributes: Fields, action: PullRequestAction, *, 
         draft=attributes.optional_flag("draft") or attributes.optional_flag("work_in_progress"),
         title=attributes.line("title", TITLE_LENGTH),
         actor=payload.optional("user").line("username"),
+        left=payload.optional("changes").optional("target_branch").optional_name("previous"),
     )
 
 

@@ -40,6 +40,8 @@ class Host:
     rotating: bool = False
     """It does not take our token at the moment."""
     posts: list[tuple[str, Any]] = field(default_factory=list)
+    rewritten: list[str] = field(default_factory=list)
+    """What comments say by now, oldest first."""
 
     def __call__(self, request: Request) -> Answer:
         route = request.route.replace("%2F", "/")
@@ -49,6 +51,9 @@ class Host:
             return Answer(503, {"message": "down"})
         if any(part in route for part in self.refuses):
             return Answer(403, {"message": "Forbidden"})
+        if request.method == "PATCH":
+            self.rewritten.append(request.json.get("body", ""))
+            return created(request)
         if request.method == "POST":
             self.posts.append((route, request.json))
             return created(request)

@@ -23,9 +23,12 @@ from jobs.preview import preview_owed
 from jobs.proposal import ask
 from jobs.sweep import sweep_with
 from tests import repositories
+from tests.examples import after
 from tests.forges.recording import Answer, Request, created
+from tests.jobs.asking import ask as tell
 from tests.jobs.asking import host
 from tests.jobs.world import SHOP, World, config_map
+from tests.webhooks.deliveries import edit, recorded
 
 STAGING = EnvironmentKey("github", SHOP, "staging")
 REQUEST = PullRequestKey("github", SHOP, 12)
@@ -217,6 +220,27 @@ def test_a_head_that_is_not_there_yet_is_waited_for(world: World) -> None:
     assert [each.method for each in world.forge.requests] == ["GET"]
     world.clock.move(120)
     assert world.given.store.previews.owed(before=world.clock()) == (REQUEST,)
+
+
+def test_a_request_that_goes_to_a_branch_without_environments_has_no_preview_any_more(world: World) -> None:
+    deployed(world, world.first)
+    head = propose(world, say("goodbye"))
+    show(world, head)
+    there = host(world)
+    there.number, there.base = 12, "develop"
+    moved = edit(recorded("github_pull_request_base_changed"), "pull_request.base.ref", "develop")
+    for path, value in {
+        "repository.full_name": SHOP,
+        "pull_request.number": 12,
+        "changes.base.ref.from": "main",
+    }.items():
+        moved = edit(moved, path, value)
+    assert tell(world, moved) == []
+    preview_owed(world.given)
+    (said,) = there.rewritten
+    assert said.endswith(f"There is no preview of `{'e' * 12}`:** `branch develop of {SHOP} has no previews`")
+    assert world.given.store.previews.requests("github", SHOP, at=world.clock()) == ()
+    assert world.given.store.previews.owed(before=after(10_000)) == ()
 
 
 def test_a_closed_request_is_forgotten_by_the_mirror(world: World) -> None:

@@ -35,7 +35,7 @@ UPDATED = recorded("gitlab_merge_request_new_commits")
     [
         ("github_pull_request_synchronize", GITHUB),
         ("github_pull_request_ready_for_review", GITHUB),
-        ("github_pull_request_base_changed", GITHUB),
+        ("github_pull_request_base_changed", replace(GITHUB, left="release")),
         ("github_pull_request_reopened", replace(GITHUB, action=PullRequestAction.OPENED)),
         (
             "github_pull_request_opened",
@@ -66,7 +66,7 @@ UPDATED = recorded("gitlab_merge_request_new_commits")
             ),
         ),
         ("gitlab_merge_request_new_commits", GITLAB),
-        ("gitlab_merge_request_target_changed", GITLAB),
+        ("gitlab_merge_request_target_changed", replace(GITLAB, left="release")),
         ("gitlab_merge_request_ready", GITLAB),
         ("gitlab_merge_request_reopen", replace(GITLAB, action=PullRequestAction.OPENED)),
         (
@@ -209,9 +209,12 @@ MOVED = recorded("gitlab_merge_request_target_changed")
         (PUSHED, "sender", NO_SECTIONS),
         (EDITED, "changes", NO_SECTIONS),
         (EDITED, "changes.base", NO_SECTIONS),
+        (EDITED, "changes.base.ref", NO_SECTIONS),
+        (EDITED, "changes.base.ref.from", NO_TEXTS),
         (UPDATED, "project.path_with_namespace", NO_NAMES),
         (MOVED, "changes", NO_SECTIONS),
         (MOVED, "changes.target_branch", NO_SECTIONS),
+        (MOVED, "changes.target_branch.previous", NO_TEXTS),
         (MOVED, "changes.draft", NO_SECTIONS),
         (UPDATED, "object_attributes.oldrev", NO_COMMITS),
         (UPDATED, "object_attributes.iid", NO_NUMBERS),
