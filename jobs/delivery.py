@@ -29,7 +29,7 @@ from deployer.model import (
     Trigger,
 )
 from deployer.planning import concerned
-from deployer.retries import DEPLOYMENTS
+from deployer.retries import DEPLOYMENTS, REPORTS, Budget
 from deployer.settings import SettingsError
 from deployer.source.mirror import Mirror
 from deployer.webhooks.receive import Refused, interpret
@@ -147,7 +147,7 @@ class Asked:
             for key in plan.run(self._tip(mirror), mirror):
                 planned.append(key)  # what there is when it breaks off counts
         except Temporary as fault:
-            if _postponed(self.given, self.delivery, fault):
+            if _postponed(self.given, self.delivery, fault, budget=DEPLOYMENTS):
                 return planned
             plan.refuse(commit, f"{Stage.PLAN}: {fault.message}")
         except Permanent as failure:
@@ -207,7 +207,9 @@ class Wish:
         try:
             planned = self._do()
         except Temporary as fault:
-            if not _postponed(self.given, self.delivery, fault):
+            # People wait for an answer; a preview waits for its forge, as it does once it is owed.
+            budget = REPORTS if isinstance(self.event, PullRequestEvent) else DEPLOYMENTS
+            if not _postponed(self.given, self.delivery, fault, budget=budget):
                 self.give_up(fault.message)
         except Permanent as failure:
             self.give_up(failure.message)
@@ -258,13 +260,13 @@ class Wish:
         )
 
 
-def _postponed(given: Resources, delivery: Delivery, fault: Temporary) -> bool:
+def _postponed(given: Resources, delivery: Delivery, fault: Temporary, *, budget: Budget) -> bool:
     """Whether what a delivery asks for is tried once more, after a while."""
     attempt = given.store.deliveries.attempt(delivery.forge, delivery.id)
-    delay = DEPLOYMENTS.delay(attempt, fault, dice=random.random)
+    delay = budget.delay(attempt, fault, dice=random.random)
     if delay is None:
         return False
-    log.warning("plan", delivery=delivery.id, retry=DEPLOYMENTS.announce(attempt, delay, fault))
+    log.warning("plan", delivery=delivery.id, retry=budget.announce(attempt, delay, fault))
     given.store.deliveries.owe(delivery.forge, delivery.id, due=given.clock() + timedelta(seconds=delay))
     given.queues.plan(delay=delay)
     return True

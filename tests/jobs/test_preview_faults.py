@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from deployer.forges.answer import Unrecognized
-from deployer.model import Permanent, Stage, Temporary
+from deployer.model import Permanent, PullRequestKey, Stage, Temporary
 from tests.examples import STAGING
 from tests.jobs.hosted import Hosted, Mode, hosted
-from tests.jobs.world import SHOP, World
+from tests.jobs.world import SHOP, World, plan_all
 
 pytestmark = pytest.mark.thorough
 
@@ -105,6 +105,28 @@ def test_after_the_pause_that_a_forge_wanted_it_hears_of_the_preview(there: Host
     there.world.clock.move(300)
     there.work()
     assert there.checks(request.head)["preview/staging"] == "success"
+
+
+def test_a_request_that_is_taken_up_again_while_the_forge_is_away_is_previewed_afterwards(there: Hosted) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise Temporary("away", stage=Stage.REPORT)
+
+    request = there.propose("goodbye")
+    there.hear()
+    there.forge.close(SHOP, request.number)
+    there.hear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deployer.forges.discreet.DiscreetForge.pull_request", away)
+        there.forge.reopen(SHOP, request.number)
+        there.hear()
+        for _ in range(60):
+            there.world.clock.move(60)
+            plan_all(there.given)
+    there.world.clock.move(600)
+    plan_all(there.given)
+    found = there.given.store.previews.get(PullRequestKey("github", SHOP, request.number))
+    assert found is not None
+    assert not found.closed
 
 
 @pytest.mark.parametrize("git", [True, False])
