@@ -155,8 +155,8 @@ class _Attempt:
         self._confirm()
         faults = [seen.fault for _, seen in found if isinstance(seen.fault, Temporary)]
         last = not faults or not self._more()
-        reviewer.tell_all([Reviewed(each, seen, waiting=not last) for each, seen in found])
         reviewer.tell_quiet([each for each in environments if each not in [one for one, _ in found]])
+        reviewer.tell_all([Reviewed(each, seen, waiting=not last) for each, seen in found])
         waiting = () if last else tuple(each.key.environment for each, _ in found)
         reviewer.end("merging does not reach it any more", waiting=waiting)
         return [] if last else faults

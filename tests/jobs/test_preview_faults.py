@@ -38,6 +38,17 @@ def test_a_check_that_is_refused_leaves_the_comment_and_what_it_promises(
     assert there.given.store.previews.owed(before=there.world.clock()) == ()
 
 
+def test_a_comment_that_is_refused_leaves_every_check(there: Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Permanent("commenting: GitHub answered 403", stage=Stage.REPORT)
+
+    monkeypatch.setattr("deployer.forges.discreet.DiscreetForge.comment", refuse)
+    request = there.propose("goodbye")
+    there.hear()
+    assert there.checks(request.head) == {"preview/staging": "success", "preview/production": "neutral"}
+    assert there.given.store.previews.owed(before=there.world.clock()) == ()
+
+
 def test_a_key_that_is_just_being_rotated_delays_checks_and_comment(there: Hosted) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise Unrecognized("GitHub answered 401", stage=Stage.REPORT)
