@@ -154,8 +154,8 @@ class _Again:
         """Have a request previewed anew that brings the commit in."""
         forge, event = self.delivery.forge, self.event
         _reopen(self.given, wanted, names, event.commit)
-        ignored: Ignored | None = Ignored("the request is at another commit, or over")
-        if (wanted.head == event.commit and not wanted.closed) or not wanted.version:
+        ignored: Ignored | None = Ignored("the request is at another commit")
+        if wanted.head == event.commit or not wanted.version:
             meant = [name.partition("/")[2] for name in names if event.names]
             ignored = ask_for(self.given, forge, event.repository, wanted.key.number, environments=meant)
         if ignored:

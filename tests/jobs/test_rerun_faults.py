@@ -110,6 +110,22 @@ def test_a_check_of_another_time_is_as_it_was_when_the_forge_answers_too_late(th
     assert (after.id, after.conclusion) == (before.id, "success")
 
 
+def test_a_request_of_which_we_heard_too_late_that_it_was_closed_is_previewed_anew(there: Hosted) -> None:
+    request = there.propose("goodbye")
+    there.hear()
+    there.forge.close(SHOP, request.number)
+    there.forge.reopen(SHOP, request.number)
+    there.hear()
+    closed = [each for each in there.forge.deliveries(SHOP) if each.event == "pull_request"][1]
+    there.forge.redeliver(SHOP, closed.id)
+    there.hear()
+    there.forge.rerun(SHOP, run(there, request.head).id, by="grace")
+    there.hear()
+    after = run(there, request.head)
+    assert after.output is not None
+    assert "+  text: goodbye" in after.output.summary
+
+
 def test_a_request_that_was_forgotten_is_previewed_anew_while_it_is_open(there: Hosted) -> None:
     request = there.propose("goodbye")
     there.hear()
