@@ -242,6 +242,7 @@ class Deployments:
         with self._redis.pipeline(transaction=True) as pipe:
             pipe.rpush(name, *(f"{write_time(at)} {line}" for line in lines))
             pipe.ltrim(name, -LOG_LINES, -1)
+            pipe.expire(name, RETENTION_SECONDS)  # the last line comes after the end
             pipe.execute()
 
     def log_lines(self, deployment_id: str) -> tuple[str, ...]:

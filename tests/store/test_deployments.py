@@ -213,3 +213,10 @@ def test_records_of_what_has_ended_are_kept_for_a_time_only(store: Store, redis:
     store.deployments.finish(FIRST, State.SUCCEEDED, "done", at=after(5))
     assert redis.ttl("deployer:deployment:a1") > 0
     assert redis.ttl("deployer:deployment:a1:log") > 0
+
+
+def test_the_log_of_one_that_ended_before_it_began_is_kept_no_longer(store: Store, redis: Redis) -> None:
+    store.deployments.queue(FIRST)
+    store.deployments.finish(FIRST, State.SUPERSEDED, "older", at=after(5))
+    store.deployments.log("a1", "older", at=after(5))
+    assert redis.ttl("deployer:deployment:a1:log") > 0
