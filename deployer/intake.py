@@ -52,7 +52,8 @@ class Intake:
         return accepted
 
     def go_back(self, environment: Environment, commit: str, *, actor: str | None) -> Deployment:
-        """Queue a rollback. What the branch held by now stays away from then on; what is merged later goes ahead.
+        """Queue a rollback. What was planned of the branch by now stays away from then on; what is merged later goes
+        ahead.
 
         Returns:
             As `accept`.

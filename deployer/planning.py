@@ -145,7 +145,7 @@ class Known:
     """The environment was last told to run what somebody went back to, and the branch held the commit by then."""
 
 
-_ROLLED_BACK = Skip("rolled back; a new merge or a replay goes ahead again")
+ROLLED_BACK = Skip("rolled back; a new merge or a replay goes ahead again")
 
 
 def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | Skip:
@@ -159,7 +159,7 @@ def decide(commit: str, *, known: Known, receipt: Receipt | None) -> Trigger | S
     if known.ahead is not None:
         return Skip(older(known.ahead), asked=replay)
     if known.last is None and known.rolled_back:
-        return _ROLLED_BACK
+        return ROLLED_BACK
     if known.last is None or not known.last.state.final:
         return Trigger.MERGE
     if replay:
@@ -177,7 +177,7 @@ def _again(commit: str, *, known: Known, last: Deployment) -> Trigger | Skip:
     if known.deployed == commit:
         return Skip("already deployed")
     if known.rolled_back:
-        return _ROLLED_BACK
+        return ROLLED_BACK
     return Skip(f"already ended: {last.summary}")
 
 
@@ -185,7 +185,8 @@ def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]
     """The one of an environment's queued deployments that is to run; all others are superseded by it.
 
     Newest means further along the branch, not later by arrival; only a rollback, which somebody asked for by name,
-    goes back. What only puts back what drifted gives way to all others.
+    goes back, and what it leaves behind does not come after it. What only puts back what drifted gives way to all
+    others.
 
     Args:
         queued: at least one, in the order in which they were accepted.
@@ -193,9 +194,26 @@ def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]
     """
     chosen, *others = [each for each in queued if each.trigger is not Trigger.DRIFT] or queued
     for candidate in others:
-        if candidate.trigger is Trigger.ROLLBACK or not contains(chosen.commit, candidate.commit):
+        if candidate.trigger is Trigger.ROLLBACK or not (
+            contains(chosen.commit, candidate.commit)
+            or left_behind(candidate, back_from=chosen.back_from, contains=contains)
+        ):
             chosen = candidate
     return chosen
+
+
+def left_behind(deployment: Deployment, *, back_from: str | None, contains: Callable[[str, str], bool]) -> bool:
+    """Whether a deployment brings what somebody went back from, and nobody asked for it by name.
+
+    It was accepted before the rollback began: whatever is planned after that stays away.
+
+    Args:
+        deployment: a queued one.
+        back_from: what was planned last when somebody asked for the rollback, if somebody did.
+        contains: whether its first commit contains its second.
+    """
+    told = deployment.trigger in (Trigger.MERGE, Trigger.SWEEP)
+    return told and bool(back_from) and contains(str(back_from), deployment.commit)
 
 
 def in_turn(

@@ -31,12 +31,13 @@ from deployer.model import (
     Trigger,
 )
 from deployer.pipeline import Pipeline
-from deployer.planning import newest, overtaken
+from deployer.planning import ROLLED_BACK, left_behind, newest, overtaken
 from deployer.progress import Progress
 from deployer.retries import DEPLOYMENTS
 from deployer.reverts import outdated
 from deployer.settings import UnknownEnvironment
 from deployer.source.mirror import Mirror
+from deployer.store.environments import EnvironmentState
 from deployer.store.leases import Lease
 from deployer.store.rollouts import Applied
 from jobs.outcome import ending, finish
@@ -145,13 +146,7 @@ class Turn:
                 self._finish(superseded, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
 
     def _deploy(self, chosen: Deployment, mirror: Mirror) -> None:
-        branch = self.environment.branch
-        runs = self._runs(chosen)
-        if not all(mirror.has(commit) for commit in runs):
-            mirror.fetch(branch)  # unless a forced push took it away, we have it then
-        deployed = self.given.store.environments.get(self.environment.key).deployed
-        reason = overtaken(chosen, runs=runs, ahead=partial(mirror.is_ahead, branch=branch))
-        if reason := reason or outdated(chosen, deployed=deployed):
+        if reason := self._outlived(chosen, mirror):
             self._finish(chosen, State.SUPERSEDED, reason)
             return
         if self.given.store.deployments.begun(chosen) > DEATHS:
@@ -163,10 +158,20 @@ class Turn:
         self.given.store.deployments.advance(chosen, State.RUNNING, ON_ITS_WAY, at=self.given.clock(), lease=self.lease)
         self._apply(chosen, mirror)
 
-    def _runs(self, chosen: Deployment) -> tuple[str, ...]:
+    def _outlived(self, chosen: Deployment, mirror: Mirror) -> str | None:
+        """Why a deployment is not to run any more, because of what happened since it was accepted."""
+        branch, state = self.environment.branch, self.given.store.environments.get(self.environment.key)
+        if left_behind(chosen, back_from=state.back_from, contains=mirror.contains):
+            return ROLLED_BACK.reason
+        runs = self._runs(chosen, state)
+        if not all(mirror.has(commit) for commit in runs):
+            mirror.fetch(branch)  # unless a forced push took it away, we have it then
+        ahead = partial(mirror.is_ahead, branch=branch)
+        return overtaken(chosen, runs=runs, ahead=ahead) or outdated(chosen, deployed=state.deployed)
+
+    def _runs(self, chosen: Deployment, state: EnvironmentState) -> tuple[str, ...]:
         """What the environment runs or was told to run, and the last commit of its branch that left it alone."""
-        environments = self.given.store.environments
-        state, planned = environments.get(self.environment.key), environments.planned(self.environment.branch_key)
+        planned = self.given.store.environments.planned(self.environment.branch_key)
         return (*state.commits, planned) if planned and state.deployed != chosen.commit else state.commits
 
     def _supersede_rollouts(self, chosen: Deployment) -> None:

@@ -53,7 +53,8 @@ class Deployments:
             note: what the audit says beside what it is.
 
         Returns:
-            The same deployment; or the one of the same commit that has no final state yet, which it joins.
+            The same deployment; or the one of the same commit that has no final state yet, which it joins. A rollback
+            joins only one that leaves the same behind: all others may yet give way to what is newer.
         """
         joined, written = "", 0
         while not written:
@@ -92,6 +93,7 @@ class Deployments:
                 *queued,
                 joined,
                 *joins,
+                _going_back(deployment),
                 *chain.from_iterable(write_deployment(deployment).items()),
             ],
         )
@@ -264,3 +266,8 @@ class Deployments:
                 pipe.hgetall(names.record(text(deployment_id)))
             hashes = [text_hash(raw) for raw in pipe.execute()]
         return tuple(read_deployment(fields) for fields in hashes if "id" in fields)
+
+
+def _going_back(deployment: Deployment) -> str:
+    """By what rollbacks to one commit differ; empty for what is none."""
+    return f"{deployment.trigger} {deployment.back_from or ''}" if deployment.trigger is Trigger.ROLLBACK else ""

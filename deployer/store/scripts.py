@@ -9,18 +9,21 @@ from deployer.store.chain import SEAL
 # KEYS: active, deployment, index, index of the environment, queue, waiting, unreported, latest (empty: the commit's
 #       status is not about it), audit, its head
 # ARGV: id, created_at, key, report, final state (empty while it has none), state that is not joined (or empty), row of
-#       the audit, its digest, id that the next row joins (or empty), row, its digest, then the fields of the hash
+#       the audit, its digest, id that the next row joins (or empty), row, its digest, trigger of a rollback and what it
+#       leaves behind (or empty), then the fields of the hash
 QUEUE = f"""{SEAL}
 local active = redis.call('GET', KEYS[1])
-if active and KEYS[8] ~= '' and redis.call('HGET', 'deployer:deployment:' .. active, 'trigger') == 'drift' then
-  active = false
+if active then
+  local known = redis.call('HMGET', 'deployer:deployment:' .. active, 'trigger', 'state', 'back_from')
+  local other = ARGV[12] ~= '' and ARGV[12] ~= (known[1] or '') .. ' ' .. (known[3] or '')
+  if other or known[2] == ARGV[6] or (KEYS[8] ~= '' and known[1] == 'drift') then active = false end
 end
-if active and (ARGV[6] == '' or redis.call('HGET', 'deployer:deployment:' .. active, 'state') ~= ARGV[6]) then
+if active then
   if active ~= ARGV[9] then return {{active, 0}} end
   audit(KEYS[9], KEYS[10], ARGV[10], ARGV[11])
   return {{active, 1}}
 end
-redis.call('HSET', KEYS[2], unpack(ARGV, 12))
+redis.call('HSET', KEYS[2], unpack(ARGV, 13))
 audit(KEYS[9], KEYS[10], ARGV[7], ARGV[8])
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[2], ARGV[1])

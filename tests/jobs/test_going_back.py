@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deployer.model import Trigger
+from deployer.model import State, Trigger
 from deployer.source.overlay import reads
 from tests import repositories
 from tests.examples import STAGING, deployment
@@ -102,6 +102,69 @@ def test_merges_go_on_after_a_rollback_before_anything_was_planned(world: World)
     world.plan(better := world.commit("better"))
     world.deploy(STAGING)
     assert world.given.store.environments.get(STAGING).deployed == better
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_rollback_does_not_share_the_fate_of_what_gives_way_to_newer_commits(world: World, running: bool) -> None:
+    bad = world.commit("bad")
+    for commit in (world.first, bad):
+        world.plan(commit)
+        world.deploy(STAGING)
+    older = deployment("older", commit=world.first, trigger=Trigger.MANUAL)
+    world.given.store.deployments.queue(older)
+    if running:
+        world.given.store.deployments.advance(older, State.RUNNING, "writes")
+    world.go_back(STAGING)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+def test_a_second_rollback_leaves_behind_what_was_merged_since_the_first(world: World) -> None:
+    for commit in (world.first, world.commit("bad")):
+        world.plan(commit)
+        world.deploy(STAGING)
+    world.go_back(STAGING)
+    world.plan(world.commit("worse"))
+    world.go_back(STAGING)
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+def test_a_merge_that_was_being_planned_when_somebody_went_back_does_not_undo_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for commit in (world.first, world.commit("bad")):
+        world.plan(commit)
+        world.deploy(STAGING)
+
+    def go_back_meanwhile(*given: Any, **more: Any) -> Any:
+        world.go_back(STAGING)
+        return reads(*given, **more)
+
+    monkeypatch.setattr("jobs.plan.reads", go_back_meanwhile)
+    world.plan(world.commit("worse"))
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+
+
+@pytest.mark.parametrize("told_by", [Trigger.MERGE, Trigger.SWEEP])
+def test_a_merge_that_was_queued_while_a_rollback_began_does_not_undo_it(world: World, told_by: Trigger) -> None:
+    bad = rolled_back(world)
+    world.given.store.deployments.queue(deployment("late", commit=bad, trigger=told_by))
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == world.first
+    assert world.latest(STAGING, bad).summary.startswith("rolled back")
+
+
+def test_what_was_left_behind_runs_when_somebody_asks_for_it_before_the_rollback_began(world: World) -> None:
+    for commit in (world.first, bad := world.commit("bad")):
+        world.plan(commit)
+        world.deploy(STAGING)
+    world.go_back(STAGING)
+    world.given.store.deployments.queue(deployment("again", commit=bad, trigger=Trigger.MANUAL))
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).deployed == bad
+    assert world.latest(STAGING, world.first).state is State.SUPERSEDED
 
 
 def test_putting_back_what_drifted_ends_no_rollback(world: World) -> None:

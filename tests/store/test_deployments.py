@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from redis import Redis
 
-from deployer.model import Action, ObjectRef, ObjectResult, Stage, StageRecord, State
+from deployer.model import Action, ObjectRef, ObjectResult, Stage, StageRecord, State, Trigger
 from deployer.store import Store
 from tests.examples import COMMIT, NEWER, PRODUCTION, STAGING, after, deployment
 
@@ -48,6 +48,16 @@ def test_what_was_applied_and_is_only_waited_for_is_joined_unless_it_is_wanted_a
     assert store.deployments.queue(deployment("a4"), anew=True).id == "a4"
     store.deployments.finish(FIRST, State.SUPERSEDED, "superseded", at=after(5))
     assert store.deployments.queue(deployment("a5")).id == "a4"
+
+
+def test_a_rollback_joins_only_one_that_leaves_the_same_behind(store: Store) -> None:
+    store.deployments.queue(FIRST)
+    back = replace(FIRST, id="b1", trigger=Trigger.ROLLBACK, back_from=NEWER)
+    assert store.deployments.queue(back) == back
+    assert store.deployments.queue(replace(back, id="b2")) == back
+    further = replace(back, id="b3", back_from="3" * 40)
+    assert store.deployments.queue(further) == further
+    assert store.deployments.queue(replace(FIRST, id="a2")) == further
 
 
 def test_one_that_ended_before_it_began_is_on_record_and_owes_a_report_but_is_never_queued(
