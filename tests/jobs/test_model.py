@@ -218,6 +218,7 @@ class Life(RuleBasedStateMachine):
             self._calm_down()
             self._whoever_asks_again_gets_it()
             self._calm_down()
+            self._whoever_goes_back_stays_there_until_the_next_merge()
             self._the_forge_knows()
             self._the_audit_is_whole()
 
@@ -316,6 +317,19 @@ class Life(RuleBasedStateMachine):
         for key in reached:
             again = self.world.latest(key, tip)
             assert (again.trigger, again.state) == (Trigger.REPLAY, State.SUCCEEDED)
+
+    def _whoever_goes_back_stays_there_until_the_next_merge(self) -> None:
+        """Whatever is told of merges from before that, the last of which left all alone."""
+        self.merge((), TEXTS[0], (True,))
+        self._until_quiet()
+        before = self._greeting(PRODUCTION)
+        self.world.go_back(STAGING)
+        for _, commit in tuple(self.sent):
+            self._send(secrets.token_hex(8), commit)
+        self._until_quiet()
+        assert (self._greeting(STAGING), self._greeting(PRODUCTION)) == (TEXTS[0], before)
+        self.merge(("staging", "production"), "moin", (True,))
+        self._calm_down()
 
     def _deployments(self) -> tuple[Deployment, ...]:
         return self.world.given.store.deployments.newest(most=10_000)
