@@ -85,13 +85,13 @@ def _plan(given: Resources, asked: Asked) -> list[EnvironmentKey]:
     with turn(given, asked.branch) as mine:
         if mine:
             return asked.plan()
-    _stand_back(given, asked.branch, asked.delivery.id)
+    _stand_back(given, asked.branch, asked.delivery)
     return []
 
 
-def _stand_back(given: Resources, branch: BranchKey, delivery_id: str) -> None:
+def _stand_back(given: Resources, branch: BranchKey, delivery: Delivery) -> None:
     """Somebody else is at the repository: be planned after that, unless it has ended just now."""
-    given.store.deliveries.stand_back(branch.forge, delivery_id, repository=branch.repository)
+    given.store.deliveries.stand_back(delivery, repository=branch.repository)
     if not given.store.leases.held(lease_name(branch)):
         given.store.deliveries.wake(branch.forge, branch.repository, at=given.clock())
 

@@ -27,10 +27,12 @@ return found[1]
 """
 
 
-# KEYS: owed, those that stood back  ARGV: due
+# KEYS: owed, those that stood back  ARGV: due at the latest
 _WAKE = """
-for _, member in ipairs(redis.call('SMEMBERS', KEYS[2])) do
-  redis.call('ZADD', KEYS[1], 'XX', ARGV[1], member)
+local found = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+for each = 1, #found, 2 do
+  local came = found[each + 1]
+  redis.call('ZADD', KEYS[1], 'XX', tonumber(came) < tonumber(ARGV[1]) and came or ARGV[1], found[each])
 end
 return redis.call('DEL', KEYS[2])
 """
@@ -112,16 +114,16 @@ class Deliveries:
         claimed = self._claim(keys=[OWED], args=[at.timestamp(), until.timestamp()])
         return _names(claimed) if claimed else None
 
-    def stand_back(self, forge: str, delivery_id: str, *, repository: str) -> None:
+    def stand_back(self, delivery: Delivery, *, repository: str) -> None:
         """A claimed delivery is due when its repository's planning, which somebody is at, has ended: see `wake`."""
-        name = _behind(forge, repository)
+        name = _behind(delivery.forge, repository)
         with self._redis.pipeline(transaction=True) as pipe:
-            pipe.sadd(name, member(forge, delivery_id))
+            pipe.zadd(name, {member(delivery.forge, delivery.id): delivery.received_at.timestamp()})
             pipe.expire(name, RETENTION_SECONDS)
             pipe.execute()
 
     def wake(self, forge: str, repository: str, *, at: datetime) -> None:
-        """Whatever stood back while a repository was planned is due."""
+        """Whatever stood back while a repository was planned is due, as it came: the oldest first."""
         self._wake(keys=[OWED, _behind(forge, repository)], args=[at.timestamp()])
 
     def owed(self, *, before: datetime | None = None) -> tuple[tuple[str, str], ...]:

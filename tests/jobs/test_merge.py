@@ -409,6 +409,17 @@ def test_a_repository_whose_fetch_hangs_keeps_one_worker_and_no_more(world: Worl
     assert len(world.given.store.deployments.queued(STAGING)) == 1
 
 
+def test_what_stood_back_is_planned_in_the_order_in_which_it_came(world: World) -> None:
+    given, told = world.given, ["d3", "d1", "d4", "d2"]
+    with stuck(world):
+        for delivery_id in told:
+            world.deliver(world.first, delivery=delivery_id)
+            world.clock.move(0.1)
+        plan_all(given)
+    told.append(world.deliver(world.first, delivery="d0"))
+    assert [delivery_id for _, delivery_id in given.store.deliveries.owed(before=world.clock())] == told
+
+
 def test_what_stands_back_when_the_other_has_just_ended_is_due_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -417,9 +428,9 @@ def test_what_stands_back_when_the_other_has_just_ended_is_due_at_once(
     with ExitStack() as stack:
         stack.enter_context(stuck(world))
 
-        def late(forge: str, delivery_id: str, *, repository: str) -> None:
+        def late(delivery: Delivery, *, repository: str) -> None:
             stack.close()
-            stand_back(forge, delivery_id, repository=repository)
+            stand_back(delivery, repository=repository)
 
         monkeypatch.setattr(world.given.store.deliveries, "stand_back", late)
         world.deliver(world.first)
