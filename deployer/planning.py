@@ -276,4 +276,5 @@ def overtaken(deployment: Deployment, *, runs: Iterable[str], ahead: Callable[[s
 
 def older(further: str) -> str:
     """Why a commit is not deployed where a further one is, and what would do it all the same."""
-    return f"older than what is deployed ({further[:12]}); to go back: deployer deploy … --commit … --allow-rollback"
+    way = "deployer deploy … --commit … --allow-rollback"
+    return f"older than {further[:12]}, which was merged later; to go back: {way}"

@@ -102,7 +102,7 @@ class TestDecide:
         decision = decide(COMMIT, known=Known(NEWER, NEWER, OVER), receipt=again)
         assert isinstance(decision, Skip)
         assert decision.asked
-        assert decision.reason.startswith(f"older than what is deployed ({NEWER[:12]}); ")
+        assert decision.reason.startswith(f"older than {NEWER[:12]}, which was merged later; ")
         assert "deployer deploy" in decision.reason
         assert "--allow-rollback" in decision.reason
 

@@ -45,7 +45,7 @@ def test_of_several_that_wait_the_newest_runs_and_the_others_are_superseded(worl
     world.deploy(STAGING)
     states = [world.latest(STAGING, commit).state for commit in commits]
     assert states == [State.SUPERSEDED, State.SUPERSEDED, State.SUCCEEDED]
-    assert world.latest(STAGING, commits[0]).summary.startswith(f"older than what is deployed ({commits[2][:12]})")
+    assert world.latest(STAGING, commits[0]).summary.startswith(f"older than {commits[2][:12]}, which")
     superseded = world.latest(STAGING, commits[1])
     assert superseded.summary == f"superseded by {commits[2][:12]}"
     assert superseded.superseded_by == world.latest(STAGING, commits[2]).id

@@ -167,6 +167,18 @@ def test_what_was_left_behind_runs_when_somebody_asks_for_it_before_the_rollback
     assert world.latest(STAGING, world.first).state is State.SUPERSEDED
 
 
+def test_a_replay_of_what_is_older_is_told_nothing_that_is_not_so(world: World) -> None:
+    world.plan(world.first)
+    world.plan(older := world.commit("older"), delivery="older")
+    world.plan(bad := world.commit("bad"))
+    world.deploy(STAGING)
+    world.go_back(STAGING)
+    world.deploy(STAGING)
+    world.clock.move(60)
+    world.plan(older, delivery="older")
+    assert world.latest(STAGING, older).summary.startswith(f"older than {bad[:12]}, which was merged later; ")
+
+
 def test_putting_back_what_drifted_ends_no_rollback(world: World) -> None:
     rolled_back(world)
     world.given.store.environments.begin(deployment("drift", commit="d" * 40, trigger=Trigger.DRIFT))

@@ -159,7 +159,7 @@ def test_a_replay_of_an_old_merge_changes_nothing_and_its_commit_says_how_to_go_
     assert world.given.store.environments.get(STAGING).deployed == newer
     refused = world.latest(STAGING, world.first)
     assert (refused.state, refused.trigger) == (State.SUPERSEDED, Trigger.REPLAY)
-    assert refused.summary.startswith(f"older than what is deployed ({newer[:12]}); to go back: deployer deploy ")
+    assert refused.summary.startswith(f"older than {newer[:12]}, which was merged later; to go back: deployer deploy ")
     world.report(STAGING, world.first)
     _, state, description = world.posted()[-1]
     assert (state, description) == ("failure", refused.summary)
@@ -242,7 +242,7 @@ def test_a_merge_that_is_planned_after_a_newer_one_says_so_on_its_commit(world: 
     world.plan(world.first)
     late = world.latest(STAGING, world.first)
     assert late.state is State.SUPERSEDED
-    assert "older than what is deployed" in late.summary
+    assert "merged later; to go back" in late.summary
 
 
 def test_what_a_forced_push_took_away_keeps_its_status_until_somebody_asks_again(world: World) -> None:

@@ -201,7 +201,7 @@ def test_an_older_commit_does_not_go_after_one_that_rolls_out(world: World) -> N
     world.given.store.deployments.queue(deployment("old", commit=older))
     world.deploy(STAGING)
     assert world.latest(STAGING, older).state is State.SUPERSEDED
-    assert "older than what is deployed" in world.latest(STAGING, older).summary
+    assert "merged later; to go back" in world.latest(STAGING, older).summary
     assert world.latest(STAGING, commit).state is State.ROLLING_OUT
 
 
