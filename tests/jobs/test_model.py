@@ -47,7 +47,7 @@ from tests.jobs.dying import Killed
 from tests.jobs.world import STATUSES, World, config_map, make_world
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
-FEW = 8
+FEW = 16 if os.environ.get("THOROUGH") else 3
 KEYS = (STAGING, PRODUCTION)
 NAMES = {STAGING: "greeting", PRODUCTION: "production-greeting"}
 QUEUES = (queues.MERGES, queues.LOOKS, queues.DEPLOYMENTS, queues.REPORTS)
