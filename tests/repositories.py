@@ -16,21 +16,31 @@ _ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "Ada",
     "GIT_COMMITTER_EMAIL": "ada@example.com",
 }
+_QUICK = ("-c", "maintenance.auto=false", "-c", "core.fsync=none", "-c", "core.abbrev=no")
+"""A repository lives no longer than its test; and where git says a commit, it says all of it."""
 
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
     """Run git in `folder` and return what it printed, without the last line break."""
     done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=_ENVIRONMENT, input=stdin, capture_output=True, check=False
+        ["git", *_QUICK, *arguments], cwd=folder, env=_ENVIRONMENT, input=stdin, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr.decode(errors="replace")
     return done.stdout.decode().rstrip("\n")
 
 
 def create(folder: Path, *, object_format: str = "sha1") -> Path:
-    """Make an empty repository whose branch is `main`, and return its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    git(folder, "init", "--quiet", "--initial-branch=main", "--template=", f"--object-format={object_format}")
+    """Make an empty repository whose branch is `main`, and return its folder.
+
+    It is what `git init` makes (https://git-scm.com/docs/gitrepository-layout), without a process for each.
+    """
+    inner = folder / ".git"
+    for name in ("objects", "refs"):
+        (inner / name).mkdir(parents=True, exist_ok=True)
+    (inner / "HEAD").write_text("ref: refs/heads/main\n")
+    (inner / "config").write_text(
+        f"[core]\nrepositoryFormatVersion = 1\nbare = false\n[extensions]\nobjectFormat = {object_format}\n"
+    )
     return folder
 
 
@@ -44,8 +54,8 @@ def commit(repository: Path, files: Mapping[str, str | bytes | Path | None], mes
     for name, content in files.items():
         _write(repository / name, content)
     git(repository, "add", "--all", "--force", ".")
-    git(repository, "commit", "--quiet", "--allow-empty", f"--message={message}")
-    return tip(repository)
+    said = git(repository, "commit", "--allow-empty", f"--message={message}")
+    return said.partition("]")[0].rpartition(" ")[2]  # `[branch commit] message`
 
 
 def commit_tree(repository: Path, entries: bytes, message: str = "Change", *, branch: str = "main") -> str:
