@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,6 +26,15 @@ NO_COMMIT = "0" * 40
 """What a forge writes where there is no commit: before a branch was made, after it was deleted."""
 
 _LIMITS = process.Limits(seconds=30)
+_ALWAYS = (
+    "-c", "gc.auto=0",
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "core.fsync=none",
+    "-c", "fastimport.unpackLimit=1",
+)  # fmt: skip
+"""The last two for speed: a sandbox need not survive a power cut, and a small pack costs a process less than a few
+loose objects."""
+
 _SERVES = "[uploadpack]\n\tallowReachableSHA1InWant = true\n\tallowFilter = true\n"
 _FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%aI", "%B")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -119,7 +129,10 @@ class BareRepository:
 
     def tip(self, branch: str) -> str:
         """The commit at the end of `branch`. Raises NotFound."""
-        return self._resolve(f"refs/heads/{checked_branch(branch)}")
+        reference = f"refs/heads/{checked_branch(branch)}"
+        with suppress(OSError):  # a branch is a file, which is read without a process, unless somebody packed it
+            return (self.path / reference).read_text().strip()
+        return self._resolve(reference)
 
     def has_branch(self, branch: str) -> bool:
         """Whether there is such a branch."""
@@ -222,7 +235,7 @@ class BareRepository:
 
     def _git(self, *arguments: str, cwd: Path | None = None, stdin: bytes = b"", author: str = "sandbox") -> bytes:
         return process.run(
-            [_executable(), "-c", "gc.auto=0", "-c", "core.hooksPath=/dev/null", *arguments],
+            [_executable(), *_ALWAYS, *arguments],
             cwd=cwd or self.path,
             environment=_environment(author),
             limits=_LIMITS,

@@ -210,4 +210,4 @@ def test_git_that_is_not_installed_is_said(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="git is not on PATH; install it"):
-        quiet_repo.tip("main")
+        quiet_repo.log("main")
