@@ -38,11 +38,14 @@ class Trees:
 
     @cached_property
     def mirror(self) -> Mirror:
-        return Mirror(self.folder / "mirrors" / "m.git", repositories.url(self.repository))
+        """The repository itself, as if each commit were fetched at once: how that goes is told in test_mirror.py."""
+        folder = self.folder / "mirrors" / "m.git"
+        folder.parent.mkdir()
+        folder.symlink_to(self.repository / ".git")
+        return Mirror(folder, repositories.url(self.repository))
 
     def commit(self, files: Files) -> str:
-        repositories.commit(self.repository, files)
-        return self.mirror.fetch("main")
+        return repositories.commit(self.repository, files)
 
     def reads(self, files: Files, overlay: str = OVERLAY) -> Inputs:
         return reads(self.mirror, self.commit(files), [overlay])[overlay]
