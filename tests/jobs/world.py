@@ -49,14 +49,16 @@ def config_map(text: str) -> str:
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: greeting}}\ndata: {{text: {text}}}\n"
 
 
-def files(namespace: str) -> Mapping[str, str]:
-    overlay = f"namespace: {namespace}\nresources: [config.yaml]\n"
-    prefixed = f"namePrefix: production-\n{overlay}"  # no two environments share an object
-    return {
-        f"{environment}/{name}": content
-        for environment, kustomization in (("staging", overlay), ("production", prefixed))
-        for name, content in (("kustomization.yaml", kustomization), ("config.yaml", config_map("hello")))
-    }
+FILES: Mapping[str, str] = {
+    f"{environment}/{name}": content
+    for environment, kustomization in (
+        ("staging", "resources: [config.yaml]\n"),
+        ("production", "namePrefix: production-\nresources: [config.yaml]\n"),  # no two share an object
+    )
+    for name, content in (("kustomization.yaml", kustomization), ("config.yaml", config_map("hello")))
+}
+"""What the repository begins with. It names no namespace: each is the one of its test, and the same text is rendered
+once."""
 
 
 @dataclass
@@ -138,7 +140,7 @@ def plan_all(given: Resources) -> list[EnvironmentKey]:
 def make_world(folder: Path, redis: Redis, forge: RecordingForge, kubeconfig: Path, namespace: str) -> World:
     """A world whose two environments share a cluster and a namespace that is there already."""
     repository = repositories.create(folder / SHOP)
-    first = repositories.commit(repository, files(namespace), "Begin")
+    first = repositories.commit(repository, FILES, "Begin")
     path = folder / "deployer.yaml"
     path.write_text(yaml.safe_dump(_settings(folder, forge, kubeconfig, namespace)))
     environ = {"HOOK": secrets.token_hex(), "TOKEN": secrets.token_hex()}
