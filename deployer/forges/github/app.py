@@ -138,6 +138,7 @@ def _signing(app_id: int, private_key: str) -> Auth.AppAuth:
     return Auth.AppAuth(app_id, sign_func=lambda claims: jwt.encode(claims, key, algorithm="RS256"))
 
 
+@lru_cache(maxsize=16)  # unlike an App's connections, a fork may keep it
 def _rsa(private_key: str) -> RSAPrivateKey | None:
     try:
         key = load_pem_private_key(private_key.encode(), password=None)
