@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 from redis import Redis
 
@@ -18,6 +19,8 @@ from tests.control_plane import assets, control_plane, free_port
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_cluster: only on a real API server (KUBEBUILDER_ASSETS)")
     config.addinivalue_line("markers", "thorough: takes long; left out unless THOROUGH is set, as CI does")
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure([*structlog.get_config()["processors"][:-1], plain])  # a coloured traceback takes 50 ms
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

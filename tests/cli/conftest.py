@@ -30,6 +30,7 @@ def answer(request: Request) -> Answer:
 def terminal(
     tmp_path: Path, redis: Redis, redis_url: str, sandbox_kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
+    logging = structlog.get_config()
     namespace, hidden = f"cli-{secrets.token_hex(4)}", (secrets.token_hex(), secrets.token_hex())
     with connect(ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))) as connection:
         body: dict[str, JSON] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
@@ -42,7 +43,7 @@ def terminal(
         surround(monkeypatch, HOOK=hidden[0], TOKEN=hidden[1])
         yield Terminal(world, settings, hidden)
         forget()
-    structlog.reset_defaults()
+    structlog.configure(**logging)
 
 
 @pytest.fixture
