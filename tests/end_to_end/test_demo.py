@@ -18,6 +18,8 @@ import pytest
 from tests.end_to_end.processes import BIN, eventually
 from tests.sandbox.forge.browser import Browser
 
+pytestmark = pytest.mark.thorough
+
 SECONDS = 40
 PULL = r"(http://127\.0\.0\.1:\d+)(/acme/shop/pull/2)"
 
@@ -150,7 +152,6 @@ def test_it_leaves_nothing_behind(demo: Demo) -> None:
     assert demo.left == ()
 
 
-@pytest.mark.thorough
 def test_a_person_reads_the_preview_merges_and_deploys_again_by_the_buttons_of_the_page(place: Place) -> None:
     with started(place) as process:
         asks = eventually(lambda: re.search(rf"press Merge: {PULL} ", place.said()), seconds=SECONDS)
