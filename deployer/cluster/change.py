@@ -59,6 +59,9 @@ class Change:
     """As it would be; None when it goes or nothing differs."""
     foreign: bool = False
     """It is in the cluster, but not in the set yet: somebody else's until it is applied."""
+    barred: bool = False
+    """It is refused for what stands in the way of asking, a webhook that is away, a policy or a right: that says
+    nothing of whether the object is as git wants it."""
 
     @property
     def differs(self) -> bool:

@@ -25,9 +25,6 @@ from deployer.model import JSON, PART_OF, Author, DriftKind, FieldDrift, Manifes
 
 _AS_WANTED = frozenset({Verdict.UNCHANGED, Verdict.OWN, Verdict.KEEP})
 """Who is on record for a field is the cluster's own business, and what is kept stays by the environment's policy."""
-_REFUSED = frozenset({Verdict.REFUSE, Verdict.RECREATE})
-"""The API server does not take git's manifest over what is there, so this is not as git wants it, whatever can be seen.
-"""
 _MOST_FIELDS = 50
 _REPLICAS = ("spec", "replicas")
 _AUTOSCALER = ("kube-controller-manager", "scale")
@@ -75,12 +72,17 @@ def _of(step: Step) -> ObjectDrift | None:
     if step.live is None or change.verdict is Verdict.CREATE:
         return ObjectDrift(step.ref, DriftKind.MISSING, note=change.note)
     fields = tuple(_fields(step, step.live))
-    if not fields and change.verdict not in _REFUSED:
+    if not fields and not _excludes(change):
         return None  # what is not shown: a status, or kubectl's quotation of the object
     note = change.note if change.verdict is not Verdict.UPDATE else ""
     if len(fields) > _MOST_FIELDS:
         note = "; ".join(filter(None, (note, f"and {len(fields) - _MOST_FIELDS} fields more")))
     return ObjectDrift(step.ref, DriftKind.CHANGED, fields[:_MOST_FIELDS], note)
+
+
+def _excludes(change: Change) -> bool:
+    """Whether git's manifest is not taken over what is there, so that this is not as git wants it, whatever is seen."""
+    return change.verdict in (Verdict.REFUSE, Verdict.RECREATE) and not change.barred
 
 
 def _fields(step: Step, live: Mapping[str, JSON]) -> Iterator[FieldDrift]:
@@ -97,7 +99,7 @@ def _states(step: Step, live: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], M
     if change.verdict is Verdict.UPDATE and change.before is not None and change.after is not None:
         return change.before, change.after
     wanted = step.over(live).manifest.content
-    return live, step.cleared(overlaid(live, wanted, empties=change.verdict in _REFUSED))
+    return live, step.cleared(overlaid(live, wanted, empties=_excludes(change)))
 
 
 def _is_autoscaled(change: FieldChange, writer: Entry | None) -> bool:

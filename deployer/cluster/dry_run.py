@@ -113,7 +113,8 @@ class DryRun:
             before, after = shown_pair(live, target.manifest.content)
             note = f"{', '.join(fixed)} cannot change"
             return Change(target.ref, Verdict.RECREATE, (), note, before, after)
-        return Change(target.ref, Verdict.REFUSE, note=explain(target.manifest, response))
+        barred = response.status != INVALID
+        return Change(target.ref, Verdict.REFUSE, note=explain(target.manifest, response), barred=barred)
 
 
 def difference(target: Target, live: Mapping[str, JSON], after: Mapping[str, JSON], note: str = "") -> Change:

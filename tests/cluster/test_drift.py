@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from deployer.cluster.applyset import applyset_id
-from deployer.cluster.connection import Connection, connect
+from deployer.cluster.connection import Connection, Response, connect
 from deployer.model import JSON, PART_OF, Action, Author, DriftKind, FieldDrift, Manifest, ObjectDrift, ObjectRef
 from deployer.settings import ClusterSettings, FileSecret
 from tests.cluster.bring import INVENTORY, bring, drifted
@@ -312,6 +313,40 @@ def test_what_is_refused_is_drift_although_nothing_can_be_seen_to_differ(sandbox
 
     assert (found.kind, found.fields) == (DriftKind.CHANGED, ())
     assert "is to be" in found.note
+
+
+BARRED = 'admission webhook "policy.example.com" denied the request, or is away'
+
+
+@pytest.fixture(params=[403, 500])
+def barred(
+    request: pytest.FixtureRequest, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """From now on all dry runs are refused."""
+    ask = connection.request
+    refusal = Response(request.param, {"kind": "Status", "status": "Failure", "message": BARRED})
+
+    def asking(method: str, path: str, **rest: Any) -> Any:
+        return refusal if "dryRun" in rest.get("query", {}) else ask(method, path, **rest)
+
+    return lambda: monkeypatch.setattr(type(connection), "request", staticmethod(asking))
+
+
+@pytest.mark.parametrize("image", [None, "shop:2"], ids=["as git wants it", "changed"])
+def test_what_stands_in_the_way_of_asking_is_no_drift_itself(
+    connection: Connection, namespace: str, others: Hands, barred: Callable[[], None], image: str | None
+) -> None:
+    variables: JSON = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    subject = deployment("web", containers=[{"name": "main", "image": "shop:1", "env": variables}])
+    bring(connection, [subject], namespace=namespace)
+    others.edit(subject, replacing(ENV, list(reversed(variables))))  # this only a dry run can judge
+    if image:
+        others.edit(subject, replacing("/spec/template/spec/containers/0/image", image))
+    barred()
+    found = drifted(connection, [subject], namespace=namespace)
+
+    assert [(field.git, field.live) for each in found for field in each.fields] == [("shop:1", image)] * bool(image)
+    assert [each.note for each in found] == [BARRED] * bool(image)
 
 
 def test_an_object_to_be_applied_only_if_absent_is_drift_only_when_it_is_gone(
