@@ -31,7 +31,7 @@ _FIRST_STATUS: dict[tuple[str, str], Object] = {
     ("apps", "DaemonSet"): {
         "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
     },
-    ("autoscaling", "HorizontalPodAutoscaler"): {"desiredReplicas": 0, "currentMetrics": None},
+    ("autoscaling", "HorizontalPodAutoscaler"): {"desiredReplicas": 0},
     ("policy", "PodDisruptionBudget"): {
         "disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0,
     },

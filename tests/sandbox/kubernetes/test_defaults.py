@@ -202,6 +202,9 @@ def test_an_autoscaler_in_its_first_version(api: Client, namespace: str) -> None
     spec = {"scaleTargetRef": target, "maxReplicas": 3, "targetCPUUtilizationPercentage": 50}
     api.post(path, {"metadata": {"name": "a"}, "spec": spec})
     assert api.get(f"{path}/a").body["spec"] == spec | {"minReplicas": 1}
+    kind = {"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a"}}
+    again = api.apply(f"{path}/a", {**kind, "spec": {**spec, "minReplicas": 2}}, force="true")
+    assert (again.status, again.body["spec"]["minReplicas"]) == (200, 2)
 
 
 def test_an_autoscaler_in_both_versions(sandbox: Client) -> None:
