@@ -62,11 +62,18 @@ def plan_delivery(given: Resources, forge: str, delivery_id: str) -> list[Enviro
         given.store.audit.add("ignored", at=given.clock(), forge=forge, delivery=delivery_id, reason=asked.reason)
         given.store.deliveries.planned(forge, delivery_id)
         return []
+    if isinstance(asked, Wish) and (pause := asked.pause):
+        return _put_off(given, asked.delivery, timedelta(seconds=pause))
     with admission(given, forge, wish=isinstance(asked, Wish)) as there:
         if there:
             return _grant(given, asked) if isinstance(asked, Wish) else _plan(given, asked)
-    given.store.deliveries.put_off(forge, delivery_id, due=given.clock() + FULL)
-    return []  # whoever has a place, or the clock, comes back to it
+    return _put_off(given, asked.delivery, FULL)
+
+
+def _put_off(given: Resources, delivery: Delivery, wait: timedelta) -> list[EnvironmentKey]:
+    """Whoever has a place at the forge, or the clock, comes back to it."""
+    given.store.deliveries.put_off(delivery.forge, delivery.id, due=given.clock() + wait)
+    return []
 
 
 def _grant(given: Resources, wish: Wish) -> list[EnvironmentKey]:
@@ -195,6 +202,11 @@ class Wish:
     event: PullRequestEvent | Rerun | Command
     environments: tuple[Environment, ...]
 
+    @property
+    def pause(self) -> float:
+        """Seconds for which the forge wants to be asked nothing. Previews keep to that by themselves."""
+        return 0.0 if isinstance(self.event, PullRequestEvent) else self.given.store.posted.hushed(self.delivery.forge)
+
     def plan(self) -> list[EnvironmentKey]:
         """Do what is asked for if the person may ask for it; on a fault, try again later or give it up with the reason.
 
@@ -207,6 +219,8 @@ class Wish:
         try:
             planned = self._do()
         except Temporary as fault:
+            if fault.retry_after:
+                self.given.store.posted.hush(self.delivery.forge, seconds=fault.retry_after)
             # People wait for an answer; a preview waits for its forge, as it does once it is owed.
             budget = REPORTS if isinstance(self.event, PullRequestEvent) else DEPLOYMENTS
             if not _postponed(self.given, self.delivery, fault, budget=budget):

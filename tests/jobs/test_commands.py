@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from deployer.asking import GIVEN_UP
@@ -10,8 +12,9 @@ from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.webhooks.comment import read_command
 from jobs.delivery import DEATHS, plan_delivery
 from tests.examples import PRODUCTION, STAGING, after
+from tests.forges.recording import Answer
 from tests.jobs.asking import ROBOTS, TEAM, US, Host, ask, comment, decisions, host, restrict, send
-from tests.jobs.world import World
+from tests.jobs.world import World, plan_all
 
 KINDS = [ForgeKind.GITHUB, ForgeKind.GITLAB]
 
@@ -202,6 +205,24 @@ def test_a_team_that_cannot_be_asked_for_does_not_hide_another(world: World) -> 
     host(world)
     restrict(world, "staging", "acme/nonsense/here", TEAM)
     assert ask(world, comment("/deploy staging", by="grace")) == [STAGING]
+
+
+def test_a_forge_that_wants_a_pause_is_asked_nothing_until_it_is_over(world: World) -> None:
+    world.forge.answer = Answer(403, {"message": "secondary rate limit"}, {"Retry-After": "300"})
+    first = send(world, comment("/deploy staging"))
+    assert plan_delivery(world.given, "github", first) == []
+    assert world.given.store.posted.hushed("github") > 290
+    there, asked = host(world), len(world.forge.requests)
+    world.clock.move(100)
+    second = send(world, comment("/deploy production"))
+    assert plan_delivery(world.given, "github", second) == []
+    assert len(world.forge.requests) == asked
+    assert world.given.store.deliveries.owed(before=after(390)) == (("github", first),)
+    world.given.store.posted.hush("github", seconds=0)
+    time.sleep(0.01)
+    world.clock.move(310)
+    assert plan_all(world.given) == [PRODUCTION, STAGING]
+    assert there.signs == ["rocket", "rocket"]
 
 
 # Twice
