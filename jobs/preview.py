@@ -197,10 +197,15 @@ class _Attempt:
     def _touched(
         self, environments: tuple[Environment, ...], mirror: Mirror, base: str, head: str
     ) -> list[Environment]:
-        """Those whose overlays read something else on the two sides. Of what cannot be merged no more is known."""
+        """Those whose overlays read something else on the two sides, and those asked for by name. Of what cannot be
+        merged no more is known."""
         overlays = {each.overlay for each in environments}
         ours, theirs = reads(mirror, base, overlays), reads(mirror, head, overlays)
-        return [each for each in environments if ours[each.overlay].digest != theirs[each.overlay].digest]
+        return [
+            each
+            for each in environments
+            if each.key.environment in self.wanted.asked or ours[each.overlay].digest != theirs[each.overlay].digest
+        ]
 
     def _foresee(self, environment: Environment, merged: Merged, mirror: Mirror) -> Foreseen:
         self._confirm()

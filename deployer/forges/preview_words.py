@@ -126,11 +126,12 @@ def comment(preview: Preview, *, limit: int) -> str:
     What does not fit is left out by whole objects and rows, and the link to all of it says so.
 
     Args:
-        preview: with at least one outcome.
+        preview: what was found.
         limit: characters that the forge takes, with its marker.
     """
     if not preview.changes:
-        return f"**Merging this changes nothing in a cluster.**\n\n{_footer(preview)}"
+        said = "This cannot be merged yet" if preview.conflict else "Merging this changes nothing in a cluster"
+        return f"**{said}.**\n\n{_footer(preview)}"
     outcomes = sorted(preview.outcomes, key=lambda each: not each.changes)
     head = "\n\n".join(filter(None, ["### What merging this would change", *_losses(outcomes), _table(outcomes)]))
     footer = _footer(preview)

@@ -19,6 +19,7 @@ from deployer.model import (
 )
 from deployer.preview import Foreseen, foresee
 from deployer.settings import ClusterSettings, FileSecret
+from deployer.store.previews import Said
 from jobs.preview import preview_owed
 from jobs.proposal import ask
 from jobs.sweep import sweep_with
@@ -132,6 +133,23 @@ def test_a_conflict_is_said_and_names_the_file(world: World) -> None:
     assert f"`{head[:12]} cannot be merged into main at" in said
     assert "beside what is live" not in said
     assert [each[:2] for each in statuses(world)] == [("preview/staging", "failure")]
+
+
+@pytest.mark.parametrize("asked", [("staging",), ()])
+def test_a_conflict_beside_the_overlays_is_said_to_whoever_asks_and_where_there_is_a_comment(
+    world: World, asked: tuple[str, ...]
+) -> None:
+    deployed(world, world.first)
+    head = propose(world, {"README.md": "theirs\n"})
+    repositories.commit(world.repository, {"README.md": "ours\n"}, "Meanwhile")
+    world.given.store.previews.say(REQUEST, "comment", Said("1", ""))
+    assert ask(world.given, "github", event(head), environments=asked) is None
+    preview_owed(world.given)
+    (said,) = (each.json["body"] for each in world.forge.requests if each.method == "PATCH")
+    assert "changes nothing" not in said
+    assert f"`{head[:12]} cannot be merged into main at" in said
+    assert ("both sides changed README.md" if asked else "**This cannot be merged yet.**") in said
+    assert [each[:2] for each in statuses(world)] == [(f"preview/{name}", "failure") for name in asked]
 
 
 def test_one_environment_that_cannot_be_rendered_leaves_the_others(world: World) -> None:
