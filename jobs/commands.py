@@ -79,8 +79,13 @@ def give_up(given: Resources, delivery: Delivery, command: Command) -> None:
 
 
 def _answer(forge: Forge, command: Command, answer: Answer) -> None:
+    """Answer a comment. A sign that is refused, as on a comment that was deleted, keeps back no words."""
     to, number = command.repository, command.number
-    forge.react(to, number, comment_id=command.comment_id, reaction=answer.reaction)
+    try:
+        forge.react(to, number, comment_id=command.comment_id, reaction=answer.reaction)
+    except Permanent:
+        if answer.reply is None:
+            raise
     if answer.reply is not None:
         forge.reply(to, number, body=answer.reply)
 

@@ -255,6 +255,14 @@ def test_a_request_that_takes_no_comment_is_deployed_without_an_answer(world: Wo
     assert decisions(world) == [("granted", "ada", "")]
 
 
+@pytest.mark.parametrize(("kind", "signs"), [(ForgeKind.GITHUB, "/reactions"), (ForgeKind.GITLAB, "/award_emoji")])
+def test_a_sign_that_is_refused_keeps_back_no_words(world: World, kind: ForgeKind, signs: str) -> None:
+    there = host(world, kind=kind)
+    there.refuses = (signs,)
+    assert ask(world, comment("/deploy staging", kind=kind)) == [STAGING]
+    assert len(there.replies) == 1
+
+
 # What is asked for
 
 
