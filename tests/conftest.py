@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 import yaml
@@ -19,6 +20,8 @@ from tests.control_plane import assets, control_plane, free_port
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "real_cluster: only on a real API server (KUBEBUILDER_ASSETS)")
     config.addinivalue_line("markers", "thorough: takes long; left out unless THOROUGH is set, as CI does")
+    hypothesis.settings.register_profile("suite", max_examples=200 if os.environ.get("THOROUGH") else 40)
+    hypothesis.settings.load_profile("suite")
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure([*structlog.get_config()["processors"][:-1], plain])  # a coloured traceback takes 50 ms
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -205,7 +206,7 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_every_module_says_why_it_exists() -> None:
-    modules = {named(path): ast.parse(path.read_text()) for path in PRODUCT}
+    modules = {named(path): parsed(path) for path in PRODUCT}
     described = {name: ast.get_docstring(module) or "" for name, module in modules.items() if module.body}
     assert [name for name, words in described.items() if len(words.split()) < 5] == []
 
@@ -226,8 +227,13 @@ def test_no_test_file_is_long() -> None:
     assert {name: length for name, length in lengths.items() if length >= 500} == {}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def functions_of(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    nodes = ast.walk(ast.parse(path.read_text()))
+    nodes = ast.walk(parsed(path))
     return [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 

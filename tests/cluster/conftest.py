@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ QUICK = Budget(attempts=4, first=0.02, longest=0.05)
 
 @pytest.fixture
 def connection(kubeconfig: Path) -> Iterator[Connection]:
-    with connect(ClusterSettings(kubeconfig=FileSecret(file=kubeconfig)), name="test") as made:
+    settings = ClusterSettings(kubeconfig=FileSecret(file=kubeconfig))
+    with connect(settings, name="test", patience=replace(QUICK, attempts=6, longest=0.5)) as made:
         yield made
 
 

@@ -13,7 +13,7 @@ from deployer.cluster.connection import Connection, connect
 from deployer.model import Action, Failure, Manifest, ObjectRef, ObjectResult, Permanent, Temporary
 from deployer.settings import ClusterSettings, FileSecret
 from tests.cluster.bring import INVENTORY, bring, planned, scope
-from tests.cluster.conftest import kubeconfig_for
+from tests.cluster.conftest import QUICK, kubeconfig_for
 from tests.cluster.objects import config_map, definition, manifest, thing
 from tests.cluster.scripted import Reply, Request, ScriptedServer
 
@@ -295,7 +295,10 @@ def test_a_kind_that_may_not_be_asked_for_is_not_forgotten(
             return Reply(200, {"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": True}]})
         return Reply(200, {"kind": "ConfigMapList", "items": []})
 
-    with ScriptedServer(answer) as server, connect(to_kubeconfig(kubeconfig_for(server.url))) as connection:
+    with (
+        ScriptedServer(answer) as server,
+        connect(to_kubeconfig(kubeconfig_for(server.url)), patience=QUICK) as connection,
+    ):
         with pytest.raises(failure, match=f"/apis/apps: the API server answers HTTP {status}"):
             bring(connection, [config_map("a")], namespace="shop")
         assert {request.method for request in server.requests} == {"GET"}

@@ -78,7 +78,7 @@ BOMB = "\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10
 
 @pytest.mark.parametrize(
     "text",
-    [BOMB, "a: &a [*a]", "a: &a {b: *a}", "a: &a {<<: *a}", "a: " + "[" * 60 + "]" * 60, "[" * 20_000, "a: " * 20_000],
+    [BOMB, "a: &a [*a]", "a: &a {b: *a}", "a: &a {<<: *a}", "a: " + "[" * 60 + "]" * 60, "[" * 500, "a: " * 500],
     ids=["bomb", "own list", "own mapping", "own merge", "deep", "very deep", "not yaml"],
 )
 def test_a_file_that_would_grow_without_end_is_refused(text: str, complain: Complain) -> None:

@@ -143,7 +143,7 @@ FORGE = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(forge=FORGE, cluster=CLUSTER, chosen=ENVIRONMENT)
 def test_the_schema_accepts_what_load_accepts(
     forge: Content,

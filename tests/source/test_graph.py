@@ -255,6 +255,7 @@ def changed(name: str, content: str) -> str:
     return f"{content}B=2\n" if name.endswith(".env") else content.replace("'1'", "'2'").replace("'x'", "'y'") + "\n"
 
 
+@pytest.mark.thorough
 @settings(max_examples=5, deadline=None)
 @given(files=forests(), data=st.data())
 def test_whatever_changes_what_is_rendered_is_read(files: dict[str, str], data: st.DataObject) -> None:

@@ -245,6 +245,7 @@ def test_a_file_that_names_too_much_is_refused() -> None:
         of_kustomization(json.dumps({"resources": [f"{n}.yaml" for n in range(5001)]}).encode())
 
 
+@pytest.mark.thorough
 def test_an_entry_that_stands_in_many_places_is_parsed_once() -> None:
     patch = f"{{kind: A, metadata: {{name: b}}, data: {{text: {'x y ' * 50_000}}}}}"
     items = "- {apiVersion: builtin, kind: PatchStrategicMergeTransformer, metadata: {name: x}, paths: *p}\n" * 5000

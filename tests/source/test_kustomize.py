@@ -60,6 +60,7 @@ def test_an_overlay_is_rendered_with_its_base(root: Path) -> None:
     assert str(only.ref) == "ConfigMap shop/a"
 
 
+@pytest.mark.thorough
 def test_an_overlay_with_a_thousand_objects_is_rendered(root: Path) -> None:
     many = "---\n".join(CONFIG.replace("name: a", f"name: a{n}") for n in range(1000))
     write(root, {**GOOD, "deploy/base/config.yaml": many})
@@ -190,6 +191,7 @@ def bomb() -> str:
     return CONFIG + "".join(f"{line}\n" for line in lines)
 
 
+@pytest.mark.thorough
 def test_an_alias_bomb_is_stopped_by_the_memory_limit(root: Path) -> None:
     begun = time.monotonic()
     message = refused(root, overlay("resources: [x.yaml]\n", x=bomb()))

@@ -212,7 +212,7 @@ def whole(request: pytest.FixtureRequest, store: Store, redis: Redis) -> list[En
     return entries(redis)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(step=st.tuples(st.sampled_from(OPEN + SEALED), st.integers(0, COUNT - 1), st.integers(0, COUNT - 1)))
 def test_tampering_is_found_and_the_first_wrong_row_named(
     whole: list[Entry], store: Store, redis: Redis, step: tuple[Tampering, int, int]
@@ -229,7 +229,7 @@ def test_tampering_is_found_and_the_first_wrong_row_named(
     assert broken(store).number in ((first, first + 1) if tampering in SEALED else (first,))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(OPEN + SEALED), st.integers(0, 4), st.integers(0, 4)), max_size=4))
 def test_so_is_any_mixture_of_it(
     whole: list[Entry], store: Store, redis: Redis, steps: list[tuple[Tampering, int, int]]

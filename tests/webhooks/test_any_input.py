@@ -104,7 +104,7 @@ def test_any_signed_json_is_understood_or_malformed(event: tuple[ForgeKind, dict
     assert isinstance(outcome(lambda: let_in(kind, headers, body)), Received | Malformed)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(damaged())
 def test_any_damaged_delivery_is_understood_or_malformed(delivery: Recorded) -> None:
     assert isinstance(outcome(lambda: send(delivery)), Received | Malformed)

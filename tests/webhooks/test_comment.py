@@ -103,7 +103,7 @@ def test_as_many_arguments_as_are_allowed_pass() -> None:
     assert read_command("/deploy" + " a" * MOST_ARGUMENTS) == (CommandName.DEPLOY, ("a",) * MOST_ARGUMENTS)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(
     st.text(st.characters(codec=None), max_size=20),
     st.sampled_from(["", "/deploy ", "/deploy\n", "/help", "\n/diff "]),

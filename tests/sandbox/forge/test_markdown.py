@@ -180,7 +180,7 @@ PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@settings(deadline=None)
 @given(st.lists(PIECES, max_size=14).map("".join))
 def test_whatever_is_put_together_stays_harmless(text: str) -> None:
     assert_harmless(render(text))
