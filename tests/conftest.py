@@ -13,6 +13,7 @@ import structlog
 import yaml
 from redis import Redis
 
+from deployer.source.render_cache import RenderCache
 from deployer.store import Store, open_store
 from tests.control_plane import assets, control_plane, free_port
 
@@ -87,3 +88,17 @@ def redis(redis_url: str) -> Iterator[Redis]:
 def store(redis: Redis) -> Store:
     """The records, empty."""
     return open_store(redis)
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> RenderCache:
+    return RenderCache(tmp_path_factory.mktemp("renders"))
+
+
+@pytest.fixture
+def renders(rendered: RenderCache, monkeypatch: pytest.MonkeyPatch) -> RenderCache:
+    """What jobs of any test have rendered: each text once in a run, as on a machine that is not new."""
+    from jobs.resources import Resources
+
+    monkeypatch.setattr(Resources, "renders", rendered)
+    return rendered

@@ -14,6 +14,7 @@ from redis import Redis
 from deployer.cluster.connection import connect
 from deployer.model import JSON
 from deployer.settings import ClusterSettings, FileSecret
+from deployer.source.render_cache import RenderCache
 from tests.cli.terminal import Terminal, forget, surround
 from tests.control_plane import free_port
 from tests.forges.recording import Answer, RecordingForge, Request
@@ -28,7 +29,13 @@ def answer(request: Request) -> Answer:
 
 @pytest.fixture
 def terminal(
-    tmp_path: Path, redis: Redis, redis_url: str, sandbox_kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    redis: Redis,
+    *,
+    redis_url: str,
+    sandbox_kubeconfig: Path,
+    renders: RenderCache,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Terminal]:
     logging = structlog.get_config()
     namespace, hidden = f"cli-{secrets.token_hex(4)}", (secrets.token_hex(), secrets.token_hex())

@@ -13,7 +13,6 @@ from deployer.cluster.connection import Connection, connect
 from deployer.model import JSON
 from deployer.settings import ClusterSettings, FileSecret
 from deployer.source.render_cache import RenderCache
-from jobs.resources import Resources
 from tests.forges.recording import RecordingForge
 from tests.jobs.world import World, make_world
 
@@ -24,17 +23,8 @@ def cluster_kubeconfig(sandbox_kubeconfig: Path) -> Path:
     return sandbox_kubeconfig
 
 
-@pytest.fixture(scope="session")
-def renders(tmp_path_factory: pytest.TempPathFactory) -> RenderCache:
-    """What any test rendered, by its content: each text is rendered once in a run, as on a machine that is not new."""
-    return RenderCache(tmp_path_factory.mktemp("renders"))
-
-
 @pytest.fixture
-def world(
-    tmp_path: Path, redis: Redis, cluster_kubeconfig: Path, renders: RenderCache, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
-    monkeypatch.setattr(Resources, "renders", renders)
+def world(tmp_path: Path, redis: Redis, cluster_kubeconfig: Path, renders: RenderCache) -> Iterator[World]:
     namespace = f"jobs-{secrets.token_hex(4)}"
     with (
         connect(ClusterSettings(kubeconfig=FileSecret(file=cluster_kubeconfig))) as connection,

@@ -370,6 +370,7 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(120 + 5 * EXAMPLES)
+@pytest.mark.usefixtures("renders")
 def test_whatever_happens_the_newest_runs_everywhere_and_everybody_is_told(
     tmp_path: Path, redis: Redis, sandbox_kubeconfig: Path
 ) -> None:
