@@ -58,7 +58,14 @@ _RANGES: dict[tuple[str, str], tuple[int, int, str]] = {
 }
 _NEVER_EMPTY = frozenset((("PodSpec", "containers"), ("Container", "image"), ("Container", "name")))
 _UNIQUE = frozenset((("PodSpec", "containers"), ("PodSpec", "volumes"), ("ServiceSpec", "ports")))
+_SHARE = (
+    r"[0-9]+%?",
+    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for"
+    " validation is '[0-9]+%')",
+)
 _PATTERNS: dict[tuple[str, str], tuple[str, str]] = {
+    ("RollingUpdateDeployment", "maxSurge"): _SHARE,
+    ("RollingUpdateDeployment", "maxUnavailable"): _SHARE,
     ("Container", "name"): (
         r"[a-z0-9]([-a-z0-9]*[a-z0-9])?",
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end"

@@ -69,6 +69,10 @@ def _without_selector() -> Object:
         (_changed(selector={"matchLabels": {"q": "r"}}), {("spec.template.metadata.labels", INVALID)}),
         (_changed(replicas=-1), {("spec.replicas", INVALID)}),
         (_changed(strategy={"type": "Sudden"}), {("spec.strategy", UNSUPPORTED)}),
+        (
+            _changed(strategy={"rollingUpdate": {"maxSurge": "some", "maxUnavailable": "50%"}}),
+            {("spec.strategy.rollingUpdate.maxSurge", INVALID)},
+        ),
         (deployment("web", container("A_")), {(f"{_POD}.containers[0].name", INVALID)}),
         (
             deployment("web", container(), container()),
