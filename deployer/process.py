@@ -76,7 +76,7 @@ class Leash:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
-        self._is_cut = False
+        self.is_cut = False
         self._changing = threading.Lock()
 
     @contextlib.contextmanager
@@ -89,17 +89,18 @@ class Leash:
             _LEASH.reset(token)
 
     def cut(self) -> None:
-        """End what is run, and whatever would be run from now on."""
+        """End what is run; nothing more is."""
         with self._changing:
-            self._is_cut = True
+            self.is_cut = True
             if self._child is not None and self._child.returncode is None:
                 _kill_session(self._child)
 
     @contextlib.contextmanager
-    def _on(self, child: subprocess.Popen[bytes]) -> Iterator[None]:
+    def holding(self, child: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Have a child on it for as long as it is waited for."""
         with self._changing:
             self._child = child
-            if self._is_cut:
+            if self.is_cut:
                 _kill_session(child)
         try:
             yield
@@ -132,10 +133,14 @@ def run(  # noqa: PLR0913 - one value per thing that a process is given
         redact: secrets to replace in what it wrote to standard error.
 
     Raises:
-        ProgramFailed: it is not there, exited with another code than 0, or was ended by a signal.
+        ProgramFailed: it is not there, exited with another code than 0, or was ended by a signal; or the leash of this
+            thread was cut.
         ProgramTimedOut: `limits.seconds` went by.
         ProgramWroteTooMuch: it wrote more than `limits.output`.
     """
+    leash = _LEASH.get()
+    if leash is not None and leash.is_cut:
+        raise ProgramFailed(argv[0], "not started, since nobody waits for it any more")
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
         given.write(stdin)
         given.seek(0)
@@ -152,7 +157,7 @@ def run(  # noqa: PLR0913 - one value per thing that a process is given
         except OSError as error:
             raise ProgramFailed(argv[0], f"could not be started ({error.strerror})") from error
         _limit(child, limits)
-        with _leashed(child):
+        with leash.holding(child) if leash else contextlib.nullcontext():
             timed_out = _wait(child, limits.seconds)
         stderr = _redacted(_read(err, MIB).decode(errors="replace"), redact)
         if timed_out:
@@ -195,11 +200,6 @@ def background(
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(timeout=10)
         _end_session(child)
-
-
-def _leashed(child: subprocess.Popen[bytes]) -> contextlib.AbstractContextManager[None]:
-    leash = _LEASH.get()
-    return leash._on(child) if leash else contextlib.nullcontext()
 
 
 def _limit(child: subprocess.Popen[bytes], limits: Limits) -> None:

@@ -62,9 +62,9 @@ def test_another_thread_ends_what_runs_on_a_leash_and_whatever_comes_after(tmp_p
 
     def work() -> None:
         with leash.worn():
-            for _ in range(2):
-                with pytest.raises(ProgramFailed, match="ended by SIGKILL") as failed:
-                    shell("sleep 60 & sleep 60", tmp_path)
+            for script in ("sleep 60 & sleep 60", f"touch {tmp_path}/begun"):
+                with pytest.raises(ProgramFailed) as failed:
+                    shell(script, tmp_path)
                 ended.append(failed.value.reason)
 
     thread = threading.Thread(target=work)
@@ -73,7 +73,8 @@ def test_another_thread_ends_what_runs_on_a_leash_and_whatever_comes_after(tmp_p
     assert not ended
     leash.cut()
     thread.join(5)
-    assert len(ended) == 2
+    assert ended == ["ended by SIGKILL", "not started, since nobody waits for it any more"]
+    assert not (tmp_path / "begun").exists()
     assert shell("echo free", tmp_path) == b"free\n"
 
 
