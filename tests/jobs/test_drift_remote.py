@@ -14,8 +14,9 @@ from deployer.cluster.connection import Connection
 from deployer.holding import DriftState, Step
 from deployer.intake import Intake, Request
 from deployer.model import State, Trigger
+from deployer.source.render_cache import RenderCache
 from jobs import drift
-from jobs.resources import RENDERS
+from jobs.resources import Resources
 from tests import repositories
 from tests.examples import STAGING
 from tests.forges.recording import Answer, RecordingForge
@@ -31,6 +32,8 @@ class Remote:
 
     world: World
     server: RecordingForge
+    rendered: Path
+    """What this machine alone has rendered."""
 
     @property
     def fetched(self) -> int:
@@ -41,16 +44,17 @@ class Remote:
 
     def forget(self) -> None:
         """What was rendered on this machine is gone."""
-        shutil.rmtree(self.world.given.data / RENDERS)
+        shutil.rmtree(self.rendered)
 
 
 @pytest.fixture
-def remote(world: World) -> Iterator[Remote]:
+def remote(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
+    monkeypatch.setattr(Resources, "renders", RenderCache(tmp_path / "renders"))
     with RecordingForge() as server:
         here = settled(world, drift="revert", allow_remote=[f"{server.url}/bases"])
         namespace = here.given.settings.environment(STAGING).namespace
         overlay = f"namespace: {namespace}\nresources: [{server.url}/bases/a.yaml]\n"
-        found = Remote(here, server)
+        found = Remote(here, server, tmp_path / "renders")
         found.says("hello")
         here.plan(repositories.commit(here.repository, {"staging/kustomization.yaml": overlay}))
         bring(here, STAGING)
