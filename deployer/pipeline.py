@@ -17,7 +17,7 @@ from deployer.planning import fingerprint
 from deployer.progress import Progress
 from deployer.settings import ClusterSettings
 from deployer.source.mirror import Mirror
-from deployer.source.overlay import parse, render
+from deployer.source.overlay import located, parse, render
 from deployer.source.render_cache import RenderCache
 from deployer.store.leases import Lease
 
@@ -103,6 +103,8 @@ class Pipeline:
             finally:
                 for trouble in connection.troubles():
                     self.progress.say(f"cluster {self.environment.cluster}: {trouble}; waited and went on")
+            if any(result.action is Action.FAILED for result in results):
+                results = located(results, self.environment, commit, mirror=self.mirror)
             self.progress.objects(results)
             _refuse_failures(results)
         return results

@@ -80,7 +80,7 @@ class Progress:
         """Keep what happened to each object."""
         self._store.deployments.write_objects(self._deployment.id, results)
         told = [result for result in results if result.action is not Action.UNCHANGED or result.message]
-        lines = [f"{result.ref}: {result.action}{f': {result.message}' if result.message else ''}" for result in told]
+        lines = [": ".join(filter(None, (str(each.ref), each.source, each.action, each.message))) for each in told]
         if len(told) < len(results):
             lines.append(f"{len(results) - len(told)} {'others ' if told else ''}unchanged")
         self._store.deployments.log(self._deployment.id, *lines, at=self._clock())

@@ -182,9 +182,10 @@ def _annotations(account: Account, environment: Environment) -> Iterator[Annotat
         places = list(_places(failed.message)) or [Annotation(kustomization, 1, failed.message)]
         yield from places[:MOST_ANNOTATIONS]
     elif failed.stage is Stage.APPLY:
-        wrong = [f"{_short(each.ref)}: {each.message}" for each in account.objects if each.action is Action.FAILED]
-        for message in wrong[:MOST_ANNOTATIONS]:
-            yield Annotation(kustomization, 1, message)
+        wrong = [each for each in account.objects if each.action is Action.FAILED]
+        for each in wrong[:MOST_ANNOTATIONS]:
+            file, _, line_ = each.source.rpartition(":")
+            yield Annotation(file or kustomization, int(line_ or 1), f"{_short(each.ref)}: {each.message}")
 
 
 def _places(message: str) -> Iterator[Annotation]:

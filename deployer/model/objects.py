@@ -75,3 +75,5 @@ class ObjectResult:
     ref: ObjectRef
     action: Action
     message: str = ""
+    source: str = ""
+    """The line of the repository that a failed object was made from, as `file:line`; empty where it was not found."""

@@ -11,23 +11,28 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 
 from deployer import scratch
-from deployer.model import Environment, Manifests
+from deployer.model import Action, Environment, Failure, Manifests, ObjectResult
 from deployer.source import cage, graph, kustomize, manifests, node, scalars
 from deployer.source.allowance import TooMuch, at_most
 from deployer.source.finding import Fault, Finding
+from deployer.source.following import Kind
 from deployer.source.graph import Inputs
 from deployer.source.known_inputs import KnownInputs
 from deployer.source.mirror import Mirror
+from deployer.source.origin import Origins
 from deployer.source.render_cache import RenderCache
 
 _EDITION = 1
 """Of how overlays are rendered and parsed; what another one has kept is not used."""
 
-
 _MOST_SEARCHED = 500_000
 """Values of YAML in which the lines of what is said are looked for."""
+_MOST_FILES = 1000
+_LARGEST_SEARCHED = 256 * 1024
+_YAML = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,44 @@ def parse(rendered: Rendered, cache: RenderCache) -> Manifests:
     parsed = manifests.parse(rendered.manifests)
     cache.put(key, manifests.pack(parsed))
     return replace(parsed, fetched=rendered.inputs.remote)
+
+
+def located(
+    results: Sequence[ObjectResult], environment: Environment, commit: str, *, mirror: Mirror
+) -> tuple[ObjectResult, ...]:
+    """The same results, those of objects that failed with the line that they were made from, if that is found.
+
+    It is what people read first, and nothing else: whatever is in the way of it changes nothing.
+
+    Args:
+        results: of a deployment.
+        environment: which was deployed.
+        commit: to which; rendered a moment ago.
+        mirror: of the environment's repository.
+    """
+    overlay = environment.overlay
+    with suppress(Failure, TooMuch), at_most(_MOST_SEARCHED):
+        texts = _texts(mirror, commit, reads(mirror, commit, [overlay])[overlay].paths)
+        origins = Origins(texts, overlay=overlay)
+        return tuple(
+            replace(each, source=origins.find(each.ref, each.message)) if each.action is Action.FAILED else each
+            for each in results
+        )
+    return tuple(results)
+
+
+def _texts(mirror: Mirror, commit: str, paths: Collection[str]) -> dict[str, bytes]:
+    """The YAML among what an overlay reads, by path."""
+    snapshot = mirror.snapshot(commit)
+    found = {
+        file: entry.hash
+        for path in sorted(paths)
+        for file, entry in snapshot.walk(path)
+        if entry.kind is Kind.FILE and file.endswith(_YAML)
+    }
+    files = dict(islice(found.items(), _MOST_FILES))
+    texts = mirror.texts(files.values(), largest=_LARGEST_SEARCHED)
+    return {file: texts[hash_] for file, hash_ in files.items() if hash_ in texts}
 
 
 def _key(*parts: object) -> str:

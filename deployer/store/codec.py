@@ -117,10 +117,11 @@ def write_result(result: ObjectResult) -> dict[str, str | None]:
         "name": result.ref.name,
         "action": result.action.value,
         "message": result.message,
+        "source": result.source,
     }
 
 
 def read_result(value: Mapping[str, str | None]) -> ObjectResult:
     """Read what `write_result` wrote."""
     ref = ObjectRef(str(value["api_version"]), str(value["kind"]), value["namespace"], str(value["name"]))
-    return ObjectResult(ref, Action(str(value["action"])), str(value["message"]))
+    return ObjectResult(ref, Action(str(value["action"])), str(value["message"]), str(value.get("source") or ""))

@@ -54,6 +54,7 @@ def result(found: ObjectResult) -> dict[str, JSON]:
         "name": found.ref.name,
         "action": found.action.value,
         "message": found.message,
+        "source": found.source or None,
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 from deployer.cluster.connection import connect
 from deployer.model import Action, Deployment, Stage, State, Temporary, Trigger
 from deployer.pipeline import Pipeline
+from deployer.source.mirror import Mirror
 from jobs.deploy import DEATHS, Turn
 from tests import repositories
 from tests.examples import STAGING, deployment
@@ -74,8 +75,22 @@ def test_all_objects_that_fail_are_told(world: World) -> None:
     world.deploy(STAGING)
     found = world.latest(STAGING, bad)
     assert found.summary.startswith("apply: 2 of 2 objects failed: ")
-    actions = [result.action for result in world.given.store.deployments.objects(found.id)]
-    assert actions == [Action.FAILED, Action.FAILED]
+    results = world.given.store.deployments.objects(found.id)
+    assert [each.action for each in results] == [Action.FAILED, Action.FAILED]
+    lines = {each.ref.name: each.source for each in results}
+    assert lines == {"NOT_VALID": "staging/config.yaml:3", "ALSO_BAD": "staging/config.yaml:8"}
+    assert "staging/config.yaml:3: failed" in "\n".join(world.given.store.deployments.log_lines(found.id))
+
+
+def test_a_mirror_that_breaks_meanwhile_takes_no_reason_along(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise Temporary("broken", stage=Stage.FETCH)
+
+    invalid = "apiVersion: v1\nkind: Service\nmetadata: {name: NOT_VALID}\nspec: {ports: [{port: 1}]}\n"
+    world.plan(bad := repositories.commit(world.repository, {"staging/config.yaml": invalid}))
+    monkeypatch.setattr(Mirror, "texts", breaks)
+    world.deploy(STAGING)
+    assert world.latest(STAGING, bad).summary.startswith("apply: 1 of 1 objects failed: ")
 
 
 def test_a_temporary_fault_is_shown_and_tried_again_until_the_budget_is_used_up(world: World) -> None:
