@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployer.cluster.applyset import Scope
 from deployer.cluster.change import Change, Verdict
@@ -12,11 +13,12 @@ from deployer.cluster.link import THREADS
 from deployer.cluster.plan import Plan, plan
 from deployer.cluster.resources import refuse_unsafe
 from deployer.cluster.unified import unified
+from deployer.forges.annotations import of_objects, of_render
 from deployer.forges.preview_words import Fate, Outcome, Shown
-from deployer.model import Environment, Failure, Manifests, Permanent
+from deployer.model import Action, Annotation, Environment, Failure, Manifests, ObjectResult, Permanent, Stage
 from deployer.settings import ClusterSettings
 from deployer.source.mirror import Mirror
-from deployer.source.overlay import parse, render
+from deployer.source.overlay import located, parse, render
 from deployer.source.render_cache import RenderCache
 
 _FATES = {
@@ -69,19 +71,32 @@ def foresee(
         desired = _render(environment, commit, mirror, renders)
         found = _compare(environment, desired, cluster)
     except Failure as failure:
-        return Foreseen(Outcome(name, failure=f"{failure.stage}: {failure.message}"), fault=failure)
-    objects = tuple(map(_shown, found.changes))
+        at = of_render(failure.message, overlay=environment.overlay) if failure.stage is Stage.RENDER else ()
+        return Foreseen(Outcome(name, failure=f"{failure.stage}: {failure.message}", annotations=at), fault=failure)
+    at = _refused(environment, commit, found.changes, mirror)
+    seen = Outcome(name, tuple(map(_shown, found.changes)), annotations=at)
     try:
         found.refuse_over_budget(Scope.of(environment))
     except Permanent as failure:
-        return Foreseen(Outcome(name, objects, failure.message, over_budget=True), desired.digest)
-    return Foreseen(Outcome(name, objects), desired.digest)
+        seen = replace(seen, failure=failure.message, over_budget=True)
+    return Foreseen(seen, desired.digest)
 
 
 def _render(environment: Environment, commit: str, mirror: Mirror, renders: RenderCache) -> Manifests:
     desired = parse(render(environment, commit, mirror=mirror, cache=renders), renders)
     refuse_unsafe(manifest.ref for manifest in desired.objects)
     return desired
+
+
+def _refused(
+    environment: Environment, commit: str, changes: Sequence[Change], mirror: Mirror
+) -> tuple[Annotation, ...]:
+    """What the cluster says against the environment's own objects, where the repository says them."""
+    wrong = [each for each in changes if each.verdict is Verdict.REFUSE and not each.foreign]
+    results = [ObjectResult(each.ref, Action.FAILED, each.note) for each in wrong]
+    if results:
+        results = list(located(results, environment, commit, mirror=mirror))
+    return of_objects(results, overlay=environment.overlay)
 
 
 def _compare(environment: Environment, desired: Manifests, cluster: ClusterSettings) -> Plan:

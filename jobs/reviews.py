@@ -208,7 +208,8 @@ class Reviewer:
 
     def _check(self, outcome: Outcome) -> Check:
         title, summary = words.one_line(outcome), words.section(outcome)
-        return replace(self._blank(outcome.environment), state=outcome.state, title=title, summary=summary)
+        blank = self._blank(outcome.environment)
+        return replace(blank, state=outcome.state, title=title, summary=summary, annotations=outcome.annotations)
 
     def _show(self, client: Forge, check: Check) -> None:
         """Show a check unless it says so already. Whatever happens here, one that is not over is on record before.

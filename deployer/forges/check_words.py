@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from deployer.forges.annotations import of_objects, of_render
 from deployer.forges.quoting import cell, code, fenced
 from deployer.forges.report import cut, line
 from deployer.model import (
@@ -31,7 +32,6 @@ REDEPLOY = Button("Redeploy", "Deploy this commit again", "redeploy")
 """What can be pressed when a deployment is over."""
 
 MOST_ROWS = 50
-MOST_ANNOTATIONS = 50
 CELL_LENGTH = 200
 REASON_LENGTH = 4_000
 LOG_LINES = 30
@@ -45,12 +45,6 @@ _STATES = {
     State.SUPERSEDED: CheckState.CANCELLED,
     State.HELD: CheckState.NEUTRAL,
 }
-
-_PLACE = re.compile(
-    r"(?<![\w./-])(?P<path>(?:[\w.@+-]+/)*(?:[\w.@+-]+\.(?:ya?ml|json|env|properties|conf|txt)|[Kk]ustomization))"
-    r"(?::(?P<line>[1-9]\d{0,6}))?(?=[\s:,;'\")]|$)"
-)
-_LINE = re.compile(r"\bline (?P<line>[1-9]\d{0,6})\b")
 
 _ORDER = (Action.FAILED, Action.SKIPPED, Action.DELETED, Action.RECREATED, Action.CREATED, Action.UPDATED, Action.KEPT)
 """What people look for first."""
@@ -102,7 +96,7 @@ def check(account: Account, *, environment: Environment | None, page: str) -> Ch
         external_id=deployment.id,
         started_at=account.stages[0].started_at if account.began else None,
         completed_at=deployment.finished_at,
-        annotations=tuple(_annotations(account, environment)) if environment else (),
+        annotations=_annotations(account, environment) if environment else (),
         actions=(REDEPLOY,) if state.final else (),
     )
 
@@ -172,33 +166,13 @@ def _log(account: Account) -> str:
     return f"<details><summary>Log</summary>\n\n{fenced(text)}\n\n</details>"
 
 
-def _annotations(account: Account, environment: Environment) -> Iterator[Annotation]:
-    """What is wrong with the overlay's files: with the line that a tool named, or the kustomization as a whole."""
+def _annotations(account: Account, environment: Environment) -> tuple[Annotation, ...]:
     failed = account.failed
-    kustomization = "kustomization.yaml" if environment.overlay == "." else f"{environment.overlay}/kustomization.yaml"
-    if failed is None:
-        return
-    if failed.stage is Stage.RENDER:
-        places = list(_places(failed.message)) or [Annotation(kustomization, 1, failed.message)]
-        yield from places[:MOST_ANNOTATIONS]
-    elif failed.stage is Stage.APPLY:
-        wrong = [each for each in account.objects if each.action is Action.FAILED]
-        for each in wrong[:MOST_ANNOTATIONS]:
-            file, _, line_ = each.source.rpartition(":")
-            yield Annotation(file or kustomization, int(line_ or 1), f"{_short(each.ref)}: {each.message}")
-
-
-def _places(message: str) -> Iterator[Annotation]:
-    """The places in files that a message names, as in `base/kustomization.yaml:4: …; web.yaml: yaml: line 7: …`."""
-    for part in message.split("; "):
-        found = next((each for each in _PLACE.finditer(part) if _inside(each["path"])), None)
-        if found is not None:
-            counted = found["line"] or next((each["line"] for each in _LINE.finditer(part, found.end())), "1")
-            yield Annotation(found["path"], int(counted), part)
-
-
-def _inside(path: str) -> bool:
-    return not {".", ".."} & set(path.split("/"))
+    if failed is not None and failed.stage is Stage.RENDER:
+        return of_render(failed.message, overlay=environment.overlay)
+    if failed is not None and failed.stage is Stage.APPLY:
+        return of_objects(account.objects, overlay=environment.overlay)
+    return ()
 
 
 def _short(ref: ObjectRef) -> str:

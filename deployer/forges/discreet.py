@@ -48,7 +48,8 @@ class Discretion:
 
     def outcome(self, outcome: Outcome) -> Outcome:
         """The same of why something would not be done. What would be done is how it stands in git and in a cluster."""
-        return replace(outcome, failure=self(outcome.failure))
+        said = tuple(replace(each, message=self(each.message)) for each in outcome.annotations)
+        return replace(outcome, failure=self(outcome.failure), annotations=said)
 
 
 def _last_part(found: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from deployer.forges.quoting import cell, code, fenced, summary
 from deployer.forges.report import cut, line
 from deployer.forges.writing import whole_lines
-from deployer.model import CheckState, ForgeKind
+from deployer.model import Annotation, CheckState, ForgeKind
 
 LIMITS = {ForgeKind.GITHUB: 65_536, ForgeKind.GITLAB: 1_000_000}
 """Characters of a comment that a forge takes. https://docs.gitlab.com/administration/instance_limits/"""
@@ -64,6 +64,8 @@ class Outcome:
     """The failure is that too much would be deleted."""
     waiting: bool = False
     """The failure may pass: it is tried again."""
+    annotations: tuple[Annotation, ...] = ()
+    """What is wrong, at the lines of the repository that say it."""
 
     @property
     def counts(self) -> Counter[Fate]:

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 
 from deployer import scratch
-from deployer.model import Action, Environment, Failure, Manifests, ObjectResult
+from deployer.model import Action, Environment, Failure, Manifests, ObjectResult, Permanent
 from deployer.source import cage, graph, kustomize, manifests, node, scalars
 from deployer.source.allowance import TooMuch, at_most
 from deployer.source.finding import Fault, Finding
@@ -24,6 +24,7 @@ from deployer.source.known_inputs import KnownInputs
 from deployer.source.mirror import Mirror
 from deployer.source.origin import Origins
 from deployer.source.render_cache import RenderCache
+from deployer.source.rooted import rooted
 
 _EDITION = 1
 """Of how overlays are rendered and parsed; what another one has kept is not used."""
@@ -160,7 +161,11 @@ def _render(mirror: Mirror, commit: str, overlay: str, inputs: Inputs, options: 
     with scratch.folder() as folder:
         root = folder / "repository"
         mirror.write(mirror.snapshot(commit), inputs.paths, root)
-        return kustomize.render(root, overlay, options=options)
+        try:
+            return kustomize.render(root, overlay, options=options)
+        except Permanent as failure:
+            said = rooted(failure.message, inputs.paths, overlay=overlay)
+            raise Permanent(said, stage=failure.stage) from failure
 
 
 def _lines(mirror: Mirror, commit: str, findings: Sequence[Finding]) -> dict[Finding, int]:

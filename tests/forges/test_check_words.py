@@ -120,13 +120,13 @@ def test_what_the_cluster_refuses_is_shown_at_the_kustomization() -> None:
     shown = failed(
         Stage.APPLY, "1 of 2 objects failed", result(1, Action.FAILED, "spec: no"), result(2, Action.UPDATED)
     )
-    assert shown.annotations == (Annotation(KUSTOMIZATION, 1, "Deployment shop/web-1: spec: no"),)
+    assert shown.annotations == (Annotation(KUSTOMIZATION, 1, "Deployment.apps shop/web-1: spec: no"),)
 
 
 def test_what_the_cluster_refuses_is_shown_at_the_line_that_says_it() -> None:
     wrong = replace(result(1, Action.FAILED, "spec: no"), source="base/web.yaml:7")
     shown = failed(Stage.APPLY, "1 of 1 objects failed", wrong)
-    assert shown.annotations == (Annotation("base/web.yaml", 7, "Deployment shop/web-1: spec: no"),)
+    assert shown.annotations == (Annotation("base/web.yaml", 7, "Deployment.apps shop/web-1: spec: no"),)
 
 
 def test_an_overlay_that_is_the_repository_and_one_that_left_the_settings() -> None:
