@@ -84,7 +84,7 @@ def test_no_merge_waits_while_a_forge_is_asked_about_a_comment(world: World, mon
         held.append(world.given.store.leases.held(lease_name(BRANCH)))
         return []
 
-    monkeypatch.setattr(delivery, "obey", obey)
+    monkeypatch.setattr(delivery.commands, "obey", obey)
     send(world, comment("/help"))
     plan_all(world.given)
     assert held == [False]
@@ -92,7 +92,7 @@ def test_no_merge_waits_while_a_forge_is_asked_about_a_comment(world: World, mon
 
 def test_a_comment_that_somebody_is_at_is_left_to_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(delivery, "obey", lambda *given: asked.append(given) or [])
+    monkeypatch.setattr(delivery.commands, "obey", lambda *given: asked.append(given) or [])
     told = send(world, comment("/help"))
     with world.given.store.leases.hold(f"wish:github:{told}"):
         assert plan_all(world.given) == []
@@ -101,7 +101,7 @@ def test_a_comment_that_somebody_is_at_is_left_to_them(world: World, monkeypatch
 
 
 def test_a_comment_that_keeps_killing_its_worker_is_given_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "obey", die)
+    monkeypatch.setattr(delivery.commands, "obey", die)
     send(world, comment("/help"))
     for _ in range(DEATHS):
         with pytest.raises(Killed):
