@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from deployer.model import ON_ITS_WAY, BranchKey, Deployment, Environment, EnvironmentKey, State, Trigger
 
@@ -12,6 +15,11 @@ STAGING = EnvironmentKey("github", "acme/shop", "staging")
 PRODUCTION = EnvironmentKey("github", "acme/shop", "production")
 COMMIT = "1" * 40
 NEWER = "2" * 40
+
+
+def in_short(first: object, *others: object) -> Sequence[object]:
+    """Values of a parameter of which the first is enough where there is little time."""
+    return [first, *(pytest.param(each, marks=pytest.mark.thorough) for each in others)]
 
 
 def after(seconds: float) -> datetime:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-import pytest
-
 from deployer.model import Delivery, EnvironmentKey, ForgeKind, PullRequestKey, State
 from deployer.sandbox.forge import App, SandboxForge
 from deployer.sandbox.forge.repositories import PullRequest
@@ -18,7 +16,7 @@ from deployer.settings import AppSettings, EnvSecret, FileSecret, ForgeSettings,
 from jobs.preview import preview_owed
 from jobs.report import report_owed
 from jobs.resources import Resources
-from tests.examples import STAGING
+from tests.examples import STAGING, in_short
 from tests.jobs.world import SHOP, World, config_map, plan_all
 from tests.sandbox.forge.receiver import Receiver, receiving
 
@@ -38,9 +36,7 @@ class Mode(StrEnum):
         return ForgeKind.GITLAB if self is Mode.GITLAB else ForgeKind.GITHUB
 
 
-IN_SHORT = (Mode.APP,)
-MODES = [each if each in IN_SHORT else pytest.param(each, marks=pytest.mark.thorough) for each in Mode]
-"""For tests of all of them; those of one are enough where there is little time."""
+MODES = in_short(*Mode)
 
 
 @dataclass

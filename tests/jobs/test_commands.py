@@ -11,7 +11,7 @@ from deployer.model import EnvironmentKey, ForgeKind, PullRequestKey, State, Tri
 from deployer.retries import DEPLOYMENTS as BUDGET
 from deployer.webhooks.comment import read_command
 from jobs.delivery import DEATHS, plan_delivery
-from tests.examples import PRODUCTION, STAGING, after
+from tests.examples import PRODUCTION, STAGING, after, in_short
 from tests.forges.recording import Answer
 from tests.jobs.asking import ROBOTS, TEAM, US, Host, ask, comment, decisions, host, restrict, send
 from tests.jobs.world import World, plan_all
@@ -32,7 +32,7 @@ def queued(world: World) -> list[tuple[EnvironmentKey, str, Trigger, str | None]
 # Who may
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", in_short(*KINDS))
 @pytest.mark.parametrize("text", ["/deploy staging", "/diff", "/diff staging", "/replay", "/help"])
 @pytest.mark.parametrize("person", ["stranger", "reader"])
 def test_whoever_cannot_write_gets_an_answer_and_nothing_else(
@@ -61,7 +61,7 @@ def test_whoever_can_write_deploys_the_tip_of_the_branch(world: World, kind: For
     assert decisions(world) == [("granted", "ada", "")]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", in_short(*KINDS))
 @pytest.mark.parametrize(
     ("person", "deployers", "may"),
     [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer.model import State
-from tests.examples import PRODUCTION, STAGING
+from tests.examples import PRODUCTION, STAGING, in_short
 from tests.jobs.hosted import MODES, Hosted, Mode, hosted
 from tests.jobs.world import SHOP, World, config_map
 
@@ -104,7 +104,7 @@ def test_a_fork_is_rendered_only_where_that_is_allowed(there: Hosted, allowed: b
         assert "comes from a fork" in there.said(request.number)[-1]
 
 
-@pytest.mark.parametrize("text", ["/deploy staging", "/diff staging", "/replay", "/help"])
+@pytest.mark.parametrize("text", in_short("/deploy staging", "/diff staging", "/replay", "/help"))
 def test_a_strangers_comment_gets_an_answer_and_nothing_else(there: Hosted, text: str) -> None:
     request = there.propose("goodbye")
     there.hear()

@@ -10,7 +10,7 @@ import pytest
 from deployer.model import PullRequestKey, State, Trigger
 from deployer.sandbox.forge.checks import CheckRun
 from jobs.delivery import plan_delivery
-from tests.examples import PRODUCTION, STAGING, after
+from tests.examples import PRODUCTION, STAGING, after, in_short
 from tests.jobs.asking import PRESSED, TEAM, ask, button, decisions, host, restrict, send
 from tests.jobs.hosted import Hosted, Mode, hosted
 from tests.jobs.world import World
@@ -48,7 +48,7 @@ def test_all_checks_are_those_of_environments_that_have_had_the_commit(world: Wo
     assert ask(world, button("", newer, recording=ALL)) == []
 
 
-@pytest.mark.parametrize("recording", [PRESSED, ASKED_AGAIN, ALL])
+@pytest.mark.parametrize("recording", in_short(PRESSED, ASKED_AGAIN, ALL))
 @pytest.mark.parametrize("person", ["stranger", "reader"])
 def test_whoever_cannot_write_has_nothing_deployed(world: World, recording: str, person: str) -> None:
     commit = deployed(world)
@@ -59,7 +59,7 @@ def test_whoever_cannot_write_has_nothing_deployed(world: World, recording: str,
     assert decisions(world) == [("refused", person, "")]
 
 
-@pytest.mark.parametrize("recording", [PRESSED, ASKED_AGAIN])
+@pytest.mark.parametrize("recording", in_short(PRESSED, ASKED_AGAIN))
 @pytest.mark.parametrize(
     ("person", "deployers", "may"),
     [("ada", ["ada"], True), ("grace", [TEAM], True), ("ada", [TEAM], False), ("root", [TEAM], False)],
@@ -210,7 +210,7 @@ def test_a_preview_that_is_not_made_anew_leaves_the_check_as_it_was(there: Hoste
     assert "/previews/" in after.output.summary
 
 
-@pytest.mark.parametrize("press", ["rerun", "rerun_all", "press"])
+@pytest.mark.parametrize("press", in_short("rerun", "rerun_all", "press"))
 def test_what_a_stranger_presses_does_nothing(there: Hosted, press: str) -> None:
     commit = there.world.first
     before = there.checks(commit)

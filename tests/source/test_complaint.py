@@ -11,6 +11,7 @@ import pytest
 from deployer import process
 from deployer.model import Permanent
 from deployer.source import complaint
+from tests.examples import in_short
 
 ROOT = Path("/repository")
 
@@ -34,7 +35,7 @@ def stopped(stderr: str) -> str:
     return failure.message
 
 
-@pytest.mark.parametrize("beginning", BEGINNINGS)
+@pytest.mark.parametrize("beginning", in_short(*BEGINNINGS))
 def test_a_mebibyte_of_anything_is_explained_at_once(beginning: str) -> None:
     stderr = f"error: {beginning * (process.MIB // len(beginning))}"
     begin = time.process_time()
