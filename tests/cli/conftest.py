@@ -27,6 +27,14 @@ def answer(request: Request) -> Answer:
     return Answer(201, {"id": 1})
 
 
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """What a command says of logs holds for its own process, which here is that of all tests."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
 @pytest.fixture
 def terminal(
     tmp_path: Path,
@@ -37,7 +45,6 @@ def terminal(
     renders: RenderCache,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Terminal]:
-    logging = structlog.get_config()
     namespace, hidden = f"cli-{secrets.token_hex(4)}", (secrets.token_hex(), secrets.token_hex())
     with connect(ClusterSettings(kubeconfig=FileSecret(file=sandbox_kubeconfig))) as connection:
         body: dict[str, JSON] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
@@ -50,7 +57,6 @@ def terminal(
         surround(monkeypatch, HOOK=hidden[0], TOKEN=hidden[1])
         yield Terminal(world, settings, hidden)
         forget()
-    structlog.configure(**logging)
 
 
 @pytest.fixture

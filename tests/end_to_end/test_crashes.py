@@ -95,7 +95,7 @@ VICTIMS: Mapping[str, Callable[[Deployer], None]] = {
     "git-and-kustomize": _programs,
     "everything": _everything,
 }
-IN_SHORT = ("everything",)
+IN_SHORT = ("workers", "everything")
 """Those whose story is told also where there is little time."""
 OVERTAKEN = ("clock-and-web", "redis")
 """In these stories something newer comes after the death."""
