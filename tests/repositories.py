@@ -55,7 +55,7 @@ def commit(repository: Path, files: Mapping[str, str | bytes | Path | None], mes
         _write(repository / name, content)
     git(repository, "add", "--all", "--force", ".")
     said = git(repository, "commit", "--allow-empty", f"--message={message}")
-    return said.partition("]")[0].rpartition(" ")[2]  # `[branch commit] message`
+    return said.partition("] ")[0].rpartition(" ")[2]  # `[branch commit] message`, and no branch has a space
 
 
 def commit_tree(repository: Path, entries: bytes, message: str = "Change", *, branch: str = "main") -> str:
