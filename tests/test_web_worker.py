@@ -244,7 +244,7 @@ def test_slow_clients_are_cut_off_and_others_are_served_meanwhile(
         waited = drip_until_cut(web, clients)
         lasted = [each.lasted for each in clients if each.lasted is not None]
     assert all(SECONDS - 0.1 < seconds < LATEST for seconds in lasted), lasted
-    assert len(waited) > 5
+    assert len(waited) > 2
     assert max(waited) < PROMPT
     assert list(store.audit.rows()) == []
 
