@@ -9,11 +9,11 @@ READY   = $(VENV)/.ready
 demo: $(READY)            ## the whole thing on this machine; ONCE=1 merges everything itself and ends
 	$(BIN)/deployer demo $(if $(ONCE),--once)
 
-# Three at a time on two processors, since tests wait a lot. Without bytecode each of them, and each process that they
-# start, would compile all of this anew.
+# Three at a time on two processors, since tests wait a lot; two where real processes are killed by the clock. Without
+# bytecode each of them, and each process that they start, would compile all of this anew.
 test: $(READY)            ## the suite; THOROUGH=1 adds what takes long, KUBEBUILDER_ASSETS=... a real API server
 	PYTHONDONTWRITEBYTECODE= THOROUGH="$(THOROUGH)" PATH="$(CURDIR)/$(BIN):$$PATH" \
-	  $(BIN)/pytest -n 3 --dist loadfile $(TESTS)
+	  $(BIN)/pytest -n $(if $(THOROUGH),2,3) --dist loadfile $(TESTS)
 
 check: $(READY)           ## format, lint, types, import contract
 	$(BIN)/ruff format --check .
