@@ -9,8 +9,8 @@ READY   = $(VENV)/.ready
 demo: $(READY)            ## the whole thing on this machine; ONCE=1 merges everything itself and ends
 	$(BIN)/deployer demo $(if $(ONCE),--once)
 
-# Three at a time on two processors, since tests wait a lot; two where real processes are killed by the clock. Without
-# bytecode each of them, and each process that they start, would compile all of this anew.
+# Three at a time on two processors, since tests wait a lot; two with the stories of killed processes, which have to end
+# in time. Without bytecode each of them, and each process that they start, would compile all of this anew.
 test: $(READY)            ## the suite; THOROUGH=1 adds what takes long, KUBEBUILDER_ASSETS=... a real API server
 	PYTHONDONTWRITEBYTECODE= THOROUGH="$(THOROUGH)" PATH="$(CURDIR)/$(BIN):$$PATH" \
 	  $(BIN)/pytest -n $(if $(THOROUGH),2,3) --dist loadfile $(TESTS)

@@ -80,9 +80,7 @@ def test_a_rollback_that_waits_keeps_no_merge_away_that_came_after_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor one that is tried again: what it leaves behind is what there was when somebody asked for it."""
-    for commit in (world.first, world.commit("bad")):
-        world.plan(commit)
-        world.deploy(STAGING)
+    run_bad(world)
     world.go_back(STAGING)
     better = world.commit("better")
 
@@ -106,10 +104,7 @@ def test_merges_go_on_after_a_rollback_before_anything_was_planned(world: World)
 
 @pytest.mark.parametrize("running", [False, True])
 def test_a_rollback_does_not_share_the_fate_of_what_gives_way_to_newer_commits(world: World, running: bool) -> None:
-    bad = world.commit("bad")
-    for commit in (world.first, bad):
-        world.plan(commit)
-        world.deploy(STAGING)
+    run_bad(world)
     older = deployment("older", commit=world.first, trigger=Trigger.MANUAL)
     world.given.store.deployments.queue(older)
     if running:
@@ -120,9 +115,7 @@ def test_a_rollback_does_not_share_the_fate_of_what_gives_way_to_newer_commits(w
 
 
 def test_a_second_rollback_leaves_behind_what_was_merged_since_the_first(world: World) -> None:
-    for commit in (world.first, world.commit("bad")):
-        world.plan(commit)
-        world.deploy(STAGING)
+    run_bad(world)
     world.go_back(STAGING)
     world.plan(world.commit("worse"))
     world.go_back(STAGING)
@@ -133,9 +126,7 @@ def test_a_second_rollback_leaves_behind_what_was_merged_since_the_first(world: 
 def test_a_merge_that_was_being_planned_when_somebody_went_back_does_not_undo_that(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for commit in (world.first, world.commit("bad")):
-        world.plan(commit)
-        world.deploy(STAGING)
+    run_bad(world)
 
     def go_back_meanwhile(*given: Any, **more: Any) -> Any:
         world.go_back(STAGING)
@@ -157,9 +148,7 @@ def test_a_merge_that_was_queued_while_a_rollback_began_does_not_undo_it(world: 
 
 
 def test_what_was_left_behind_runs_when_somebody_asks_for_it_before_the_rollback_began(world: World) -> None:
-    for commit in (world.first, bad := world.commit("bad")):
-        world.plan(commit)
-        world.deploy(STAGING)
+    bad = run_bad(world)
     world.go_back(STAGING)
     world.given.store.deployments.queue(deployment("again", commit=bad, trigger=Trigger.MANUAL))
     world.deploy(STAGING)
@@ -185,11 +174,17 @@ def test_putting_back_what_drifted_ends_no_rollback(world: World) -> None:
     assert world.given.store.environments.get(STAGING).back_to == world.first
 
 
-def rolled_back(world: World) -> str:
-    """Deploy a commit and go back from it; gives that commit."""
+def run_bad(world: World) -> str:
+    """Deploy the first commit and one that will be regretted; gives that."""
     for commit in (world.first, bad := world.commit("bad")):
         world.plan(commit)
         world.deploy(STAGING)
+    return bad
+
+
+def rolled_back(world: World) -> str:
+    """Deploy a commit and go back from it; gives that commit."""
+    bad = run_bad(world)
     world.go_back(STAGING)
     world.deploy(STAGING)
     return bad
