@@ -116,11 +116,16 @@ class Turn:
                 with self._ending(deployment, delays):
                     mirror.ensure(deployment.commit, branch=self.environment.branch)
                     there.append(deployment)
-        if there:
+        while there:
             chosen = newest(there, contains=mirror.contains)
-            self._supersede(there, chosen)
+            there.remove(chosen)
             with self._ending(chosen, delays):
+                if reason := self._outlived(chosen, mirror):
+                    self._finish(chosen, State.SUPERSEDED, reason)
+                    continue  # what does not run supersedes nothing
+                self._supersede(there, chosen)
                 self._deploy(chosen, mirror)
+            break
         return max(delays)
 
     @contextmanager
@@ -139,16 +144,12 @@ class Turn:
             self._finish(deployment, State.FAILED, "took longer than a deployment may (30 minutes), stopped")
             raise  # this job's time is up; the clock has the rest of the queue looked at
 
-    def _supersede(self, there: list[Deployment], chosen: Deployment) -> None:
-        for deployment in there:
-            if deployment.id != chosen.id:
-                superseded = replace(deployment, superseded_by=chosen.id)
-                self._finish(superseded, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
+    def _supersede(self, others: list[Deployment], chosen: Deployment) -> None:
+        for deployment in others:
+            superseded = replace(deployment, superseded_by=chosen.id)
+            self._finish(superseded, State.SUPERSEDED, f"superseded by {chosen.commit[:12]}")
 
     def _deploy(self, chosen: Deployment, mirror: Mirror) -> None:
-        if reason := self._outlived(chosen, mirror):
-            self._finish(chosen, State.SUPERSEDED, reason)
-            return
         if self.given.store.deployments.begun(chosen) > DEATHS:
             self._finish(chosen, State.FAILED, f"its worker died {DEATHS} times while deploying it (out of memory?)")
             return

@@ -147,6 +147,27 @@ def test_a_merge_that_was_queued_while_a_rollback_began_does_not_undo_it(world: 
     assert world.latest(STAGING, bad).summary.startswith("rolled back")
 
 
+def test_what_was_left_behind_takes_nothing_along_that_somebody_asked_for(world: World) -> None:
+    bad = rolled_back(world)
+    world.given.store.deployments.queue(deployment("again", commit=world.first, trigger=Trigger.MANUAL))
+    world.given.store.deployments.queue(deployment("late", commit=bad, trigger=Trigger.MERGE))
+    world.deploy(STAGING)
+    assert world.latest(STAGING, world.first).state is State.SUCCEEDED
+    assert world.latest(STAGING, bad).summary.startswith("rolled back")
+
+
+def test_a_rollback_does_not_end_by_what_is_refused_as_older(world: World) -> None:
+    """Somebody asks for another older commit, but not to go back to it, while the rollback waits."""
+    world.plan(older := world.commit("older"))
+    world.plan(bad := world.commit("bad"))
+    world.deploy(STAGING)
+    world.go_back(STAGING)
+    world.given.store.deployments.queue(deployment("other", commit=older, trigger=Trigger.MANUAL))
+    world.deploy(STAGING)
+    assert world.given.store.environments.get(STAGING).desired == world.first
+    assert world.latest(STAGING, older).summary.startswith(f"older than {bad[:12]}")
+
+
 def test_what_was_left_behind_runs_when_somebody_asks_for_it_before_the_rollback_began(world: World) -> None:
     bad = run_bad(world)
     world.go_back(STAGING)
