@@ -7,10 +7,11 @@ this is a search: what is found is where people should look, and may be nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from deployer.model import ObjectRef
+from deployer.source.allowance import spend
 from deployer.source.outline import NAME, Outline, Path, outlines
 
 _FIELD: Final = re.compile(r'(?:^|[:;] | at |unknown field ")\.?((?:[a-z]\w*)(?:\.[\w-]+|\[[^]]{1,200}\])*)(?=[:;"]|$)')
@@ -20,25 +21,30 @@ _KEYED: Final = re.compile(r'(\w+)="?([^",]*)"?')
 
 _LONGEST: Final = 2000
 """Characters of a message in which a field is looked for."""
+_NAMES: Final = 50
+"""Names that are compared in the time in which one value is read."""
 
 
 class Origins:
     """The objects, and patches of objects, in the files that an overlay reads."""
 
-    def __init__(self, texts: Mapping[str, bytes], *, overlay: str) -> None:
+    def __init__(self, texts: Iterable[tuple[str, bytes]], *, overlay: str) -> None:
         """Read them.
 
         Args:
-            texts: the files by path.
+            texts: the files, each with its path.
             overlay: the folder.
 
         Raises:
             TooMuch: as in `allowance.at_most`.
         """
         self._overlay = overlay
-        self._known = [
-            (path, each) for path, text in texts.items() for each in outlines(text) if each.kind and each.name
-        ]
+        self._known: dict[str, list[tuple[str, Outline]]] = {}
+        """By kind."""
+        for path, text in texts:
+            for each in outlines(text):
+                if each.kind and each.name:
+                    self._known.setdefault(each.kind, []).append((path, each))
 
     def find(self, ref: ObjectRef, message: str) -> str:
         """Where the repository says what the API server refuses, as `file:line`; empty if that is not found.
@@ -48,8 +54,13 @@ class Origins:
         Args:
             ref: the object, as it was applied.
             message: what the API server says about it.
+
+        Raises:
+            TooMuch: as in `allowance.at_most`.
         """
-        known = [(path, each) for path, each in self._known if _may_be(each, ref)]
+        alike = self._known.get(ref.kind, ())
+        spend(1 + len(alike) // _NAMES)
+        known = [(path, each) for path, each in alike if each.name in ref.name]  # whatever is put before or behind it
         longest = max((len(each.name) for _, each in known), default=0)
         fields = _fields(message)
         places = [
@@ -61,11 +72,6 @@ class Origins:
             return ""
         _, line, _, path = max(places, key=lambda place: (place[0], place[2]))
         return f"{path}:{line}"
-
-
-def _may_be(outline: Outline, ref: ObjectRef) -> bool:
-    """Whether a document is the object, or a patch of it, before anything is put before or behind its name."""
-    return outline.kind == ref.kind and outline.name in ref.name
 
 
 def _fields(message: str) -> list[Sequence[tuple[str, str]]]:
@@ -84,6 +90,7 @@ def _deepest(outline: Outline, field: Sequence[tuple[str, str]]) -> tuple[int, i
     """How many steps towards a field a document goes, and the line of the last of them."""
     here: Path = ()
     for depth, (key, bracket) in enumerate(field):
+        spend(1 + depth // 10)
         there = next((each for each in _ways(outline, here, key, bracket) if each in outline.lines), None)
         if there is None:
             return depth, outline.lines[here or NAME]
@@ -102,6 +109,7 @@ def _ways(outline: Outline, here: Path, key: str, bracket: str) -> Iterator[Path
         wanted = _KEYED.findall(bracket)
         place = 0
         while wanted and (item := (*here, place)) in outline.lines:
+            spend(1 + len(wanted))
             said = [outline.scalars.get((*item, name), value) == value for name, value in wanted]  # or it is a default
             if all(said) and (*item, wanted[0][0]) in outline.scalars:
                 yield item

@@ -21,6 +21,11 @@ Path = tuple[str | int, ...]
 
 NAME: Final[Path] = ("metadata", "name")
 
+_LONGEST: Final = 400
+"""Characters of a key or value that are kept: more than any has that the API server names in the path of a field."""
+_SHALLOW: Final = 10
+"""Steps of a path that cost no more than one. A path is kept for each value, and may have `MAX_DEPTH` of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outline:
@@ -76,8 +81,8 @@ class _Walk:
             self._next.pop()
             self._advance()
         elif isinstance(event, yaml.ScalarEvent) and self._next and self._next[-1] is None:
-            self._next[-1] = event.value
-            self._note((*self._above[-1], event.value), event)
+            self._next[-1] = key = event.value[:_LONGEST]
+            self._note((*self._above[-1], key), event)
         elif isinstance(event, yaml.NodeEvent):
             self._value(event)
         return len(self._above) <= goyaml.MAX_DEPTH
@@ -90,10 +95,11 @@ class _Walk:
             self._next.append(0 if isinstance(event, yaml.SequenceStartEvent) else None)
             return
         if isinstance(event, yaml.ScalarEvent):
-            self.outline.scalars.setdefault(path, event.value)
+            self.outline.scalars.setdefault(path, event.value[:_LONGEST])
         self._advance()
 
     def _note(self, path: Path, event: yaml.Event) -> None:
+        spend(len(path) // _SHALLOW)
         if event.start_mark is not None:
             self.outline.lines.setdefault(path, event.start_mark.line + 1)
 

@@ -7,14 +7,14 @@ for kustomize, which is gone afterwards.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
 from deployer import scratch
-from deployer.model import Action, Environment, Failure, Manifests, ObjectResult, Permanent
+from deployer.model import Action, Environment, Failure, Manifests, ObjectRef, ObjectResult, Permanent
 from deployer.source import cage, graph, kustomize, manifests, node, scalars
 from deployer.source.allowance import TooMuch, at_most
 from deployer.source.finding import Fault, Finding
@@ -33,6 +33,8 @@ _MOST_SEARCHED = 500_000
 """Values of YAML in which the lines of what is said are looked for."""
 _MOST_FILES = 1000
 _LARGEST_SEARCHED = 256 * 1024
+_AT_ONCE = 50
+"""Files that are held in memory together."""
 _YAML = (".yaml", ".yml", ".json")
 
 
@@ -129,28 +131,30 @@ def located(
         mirror: of the environment's repository.
     """
     overlay = environment.overlay
+    found: dict[ObjectRef, str] = {}
     with suppress(Failure, TooMuch), at_most(_MOST_SEARCHED):
         texts = _texts(mirror, commit, reads(mirror, commit, [overlay])[overlay].paths)
         origins = Origins(texts, overlay=overlay)
-        return tuple(
-            replace(each, source=origins.find(each.ref, each.message)) if each.action is Action.FAILED else each
-            for each in results
-        )
-    return tuple(results)
+        for each in results:
+            if each.action is Action.FAILED:
+                found[each.ref] = origins.find(each.ref, each.message)
+    return tuple(replace(each, source=found.get(each.ref, "")) for each in results)
 
 
-def _texts(mirror: Mirror, commit: str, paths: Collection[str]) -> dict[str, bytes]:
-    """The YAML among what an overlay reads, by path."""
+def _texts(mirror: Mirror, commit: str, paths: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """The YAML among what an overlay reads, with its path; without files whose names are no words that could be told:
+    git takes any bytes for a name."""
     snapshot = mirror.snapshot(commit)
     found = {
         file: entry.hash
         for path in sorted(paths)
         for file, entry in snapshot.walk(path)
-        if entry.kind is Kind.FILE and file.endswith(_YAML)
+        if entry.kind is Kind.FILE and file.endswith(_YAML) and file.isprintable()
     }
-    files = dict(islice(found.items(), _MOST_FILES))
-    texts = mirror.texts(files.values(), largest=_LARGEST_SEARCHED)
-    return {file: texts[hash_] for file, hash_ in files.items() if hash_ in texts}
+    files = islice(found.items(), _MOST_FILES)
+    while batch := dict(islice(files, _AT_ONCE)):
+        texts = mirror.texts(batch.values(), largest=_LARGEST_SEARCHED)
+        yield from ((file, texts[hash_]) for file, hash_ in batch.items() if hash_ in texts)
 
 
 def _key(*parts: object) -> str:

@@ -11,8 +11,12 @@ from collections.abc import Iterable
 from typing import Final
 
 _FILE: Final = re.compile(
-    r"(?<![\w./@+-])(?:\.\./)*(?P<name>(?:[\w@+-][\w.@+-]*/)*[\w@+-][\w.@+-]*\.[a-z]{1,10})(?![\w/@+-])"
+    r"(?<![\w./@+-])(?:\.\./)*(?P<name>(?:[\w@+-][\w.@+-]*/)*[\w@+-][\w.@+-]*\.[a-z]{1,10})(?!\.?[\w/@+-])"
 )
+
+
+_MOST_ALIKE: Final = 50
+"""Of more files of one name it is not looked which of them could be meant."""
 
 
 def rooted(message: str, paths: Iterable[str], *, overlay: str) -> str:
@@ -24,15 +28,16 @@ def rooted(message: str, paths: Iterable[str], *, overlay: str) -> str:
         overlay: its folder; a file in there is meant before any other of that name.
     """
     named: dict[str, list[str]] = {}
-    for path in paths:
+    for path in filter(str.isprintable, paths):  # git takes any bytes for a name
         named.setdefault(posixpath.basename(path), []).append(path)
 
     def whole(found: re.Match[str]) -> str:
         name = found["name"]
-        alike = [path for path in named.get(posixpath.basename(name), ()) if f"/{path}".endswith(f"/{name}")]
-        here = posixpath.normpath(posixpath.join(overlay, found[0]))
-        if name in alike or not alike:
+        known = named.get(posixpath.basename(name), ())
+        if not 0 < len(known) <= _MOST_ALIKE or name in known:
             return found[0]
-        return here if here in alike else alike[0] if len(alike) == 1 else found[0]
+        here = posixpath.normpath(posixpath.join(overlay, found[0]))
+        alike = [path for path in known if f"/{path}".endswith(f"/{name}")]
+        return here if here in known else alike[0] if len(alike) == 1 else found[0]
 
     return _FILE.sub(whole, message)

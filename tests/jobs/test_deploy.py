@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +93,18 @@ def test_a_mirror_that_breaks_meanwhile_takes_no_reason_along(world: World, monk
     monkeypatch.setattr(Mirror, "texts", breaks)
     world.deploy(STAGING)
     assert world.latest(STAGING, bad).summary.startswith("apply: 1 of 1 objects failed: ")
+
+
+def test_a_file_with_a_name_that_is_no_text_takes_no_reason_along(world: World) -> None:
+    """git takes any bytes for a name; a log and a forge do not."""
+    invalid = "apiVersion: v1\nkind: Service\nmetadata: {name: NOT_VALID}\nspec: {ports: [{port: 1}]}\n"
+    odd = os.fsdecode(b"staging/caf\xe9.yaml")
+    files = {odd: invalid, "staging/config.yaml": Path(os.fsdecode(b"caf\xe9.yaml"))}
+    world.plan(bad := repositories.commit(world.repository, files))
+    world.deploy(STAGING)
+    found = world.latest(STAGING, bad)
+    assert found.summary.startswith("apply: 1 of 1 objects failed: ")
+    assert [each.source for each in world.given.store.deployments.objects(found.id)] == [""]
 
 
 def test_a_temporary_fault_is_shown_and_tried_again_until_the_budget_is_used_up(world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.model import ObjectRef
+from deployer.source.allowance import TooMuch, at_most
 from deployer.source.origin import Origins
 
 WEB = b"""\
@@ -55,14 +56,38 @@ IN_CONTAINER = ".spec.template.spec.containers"
     ],
 )
 def test_the_place_that_says_most_of_a_field_is_found(message: str, place: str) -> None:
-    assert Origins(TEXTS, overlay="staging").find(DEPLOYMENT, message) == place
+    assert Origins(TEXTS.items(), overlay="staging").find(DEPLOYMENT, message) == place
 
 
 def test_of_names_that_kustomize_may_have_begun_with_the_longest_counts() -> None:
     admin = ObjectRef("apps/v1", "Deployment", "shop", "staging-web-admin")
-    assert Origins(TEXTS, overlay="staging").find(admin, "spec.replicas: no") == "staging/other.yaml:3"
+    assert Origins(TEXTS.items(), overlay="staging").find(admin, "spec.replicas: no") == "staging/other.yaml:3"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"kind: Deployment\nmetadata: {name: web}\n---\n" * 1000, "; a: a" * 300),
+        (b"kind: Deployment\nmetadata: {name: web}\na:\n" + b"- {b: c}\n" * 1000, '; a[b="d"]: ' * 100),
+    ],
+    ids=["many documents and fields", "long lists"],
+)
+def test_a_search_costs_no_more_than_is_allowed(text: bytes, message: str) -> None:
+    origins = Origins([("staging/web.yaml", text)], overlay="staging")
+    with at_most(50_000), pytest.raises(TooMuch):
+        origins.find(DEPLOYMENT, message)
+    with at_most(10_000):
+        assert origins.find(DEPLOYMENT, "metadata: no") == "staging/web.yaml:2"
+
+
+def test_names_that_are_compared_in_vain_cost_little_but_not_nothing() -> None:
+    origins = Origins([("a.yaml", b"kind: Deployment\nmetadata: {name: other}\n---\n" * 1000)], overlay="staging")
+    with at_most(100):
+        assert [origins.find(DEPLOYMENT, "") for _ in range(4)] == [""] * 4
+    with at_most(100), pytest.raises(TooMuch):
+        [origins.find(DEPLOYMENT, "") for _ in range(10)]
 
 
 @pytest.mark.parametrize("ref", [ObjectRef("v1", "ConfigMap", None, "web"), ObjectRef("v1", "Service", None, "shop")])
 def test_what_no_file_says_is_nowhere(ref: ObjectRef) -> None:
-    assert Origins(TEXTS, overlay="staging").find(ref, "data: no") == ""
+    assert Origins(TEXTS.items(), overlay="staging").find(ref, "data: no") == ""
