@@ -14,8 +14,11 @@ from deployer.model import ObjectRef
 from deployer.source.allowance import spend
 from deployer.source.outline import NAME, Outline, Path, outlines
 
-_FIELD: Final = re.compile(r'(?:^|[:;] | at |unknown field ")\.?((?:[a-z]\w*)(?:\.[\w-]+|\[[^]]{1,200}\])*)(?=[:;"]|$)')
-"""As in `spec.replicas: Invalid value`, `.spec.replicas: expected numeric` and `unknown field "spec.replica"`."""
+_FIELD: Final = re.compile(
+    r'(?:^|[:;,] | at |unknown field ")\.?((?:[a-z]\w*)(?:\.[\w-]+|\[[^]]{1,200}\])*)(?=[:;,"]| \(not |$)'
+)
+"""As in `spec.replicas: Invalid value`, `.spec.replicas: expected numeric`, `unknown field "spec.replica"` and, of a
+Secret, `refused (HTTP 422) at type, .data.key (not base64)`."""
 _STEP: Final = re.compile(r"\.?([\w-]+)|\[([^]]*)\]")
 _KEYED: Final = re.compile(r'(\w+)="?([^",]*)"?')
 

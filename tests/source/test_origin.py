@@ -50,6 +50,8 @@ IN_CONTAINER = ".spec.template.spec.containers"
         ("metadata.labels[app]: Invalid value", "base/web.yaml:7"),
         ('strict decoding error: unknown field "spec.template.spec.container"', "base/web.yaml:11"),
         ("refused (HTTP 422) at spec.template; the API server's own words are left out", "base/web.yaml:10"),
+        ("refused (HTTP 422) at status, .spec.template.metadata (not base64); …", "base/web.yaml:10"),
+        ("refused (HTTP 422) at spec.template.spec.containers, status; …", "base/web.yaml:12"),
         ('admission webhook "policy" denied the request: no', "staging/patch.yaml:2"),
         ("", "staging/patch.yaml:2"),
         ("spec" + ".x" * 2000 + "[" * 2000, "staging/patch.yaml:3"),
