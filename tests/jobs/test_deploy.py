@@ -99,7 +99,10 @@ def test_a_file_with_a_name_that_is_no_text_takes_no_reason_along(world: World) 
     """git takes any bytes for a name; a log and a forge do not."""
     invalid = "apiVersion: v1\nkind: Service\nmetadata: {name: NOT_VALID}\nspec: {ports: [{port: 1}]}\n"
     odd = os.fsdecode(b"staging/caf\xe9.yaml")
-    files = {odd: invalid, "staging/config.yaml": Path(os.fsdecode(b"caf\xe9.yaml"))}
+    files: dict[str, str | bytes | Path | None] = {
+        odd: invalid,
+        "staging/config.yaml": Path(os.fsdecode(b"caf\xe9.yaml")),
+    }
     world.plan(bad := repositories.commit(world.repository, files))
     world.deploy(STAGING)
     found = world.latest(STAGING, bad)
