@@ -205,7 +205,7 @@ def newest(queued: Sequence[Deployment], *, contains: Callable[[str, str], bool]
 def left_behind(deployment: Deployment, *, back_from: str | None, contains: Callable[[str, str], bool]) -> bool:
     """Whether a deployment brings what somebody went back from, and nobody asked for it by name.
 
-    It was accepted before the rollback began: whatever is planned after that stays away.
+    Such a deployment was queued before the rollback began; later ones are not even queued: see `decide`.
 
     Args:
         deployment: a queued one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,12 @@ pytestmark = pytest.mark.thorough
 def there(world: World, key_file: Path) -> Iterator[Hosted]:
     with hosted(world, Mode.APP, key_file=key_file) as there:
         yield there
+
+
+def answer(patch: pytest.MonkeyPatch, by: Callable[..., None], *requests: str) -> None:
+    """Let the forge answer some requests in another way."""
+    for request in requests:
+        patch.setattr(f"deployer.forges.discreet.DiscreetForge.{request}", by)
 
 
 def test_a_check_that_is_refused_leaves_the_comment_and_what_it_promises(
@@ -54,8 +60,7 @@ def test_a_key_that_is_just_being_rotated_delays_checks_and_comment(there: Hoste
         raise Unrecognized("GitHub answered 401", stage=Stage.REPORT)
 
     with pytest.MonkeyPatch.context() as patch:
-        for request in ("comment", "post_check"):
-            patch.setattr(f"deployer.forges.discreet.DiscreetForge.{request}", refuse)
+        answer(patch, refuse, "comment", "post_check")
         proposed = there.propose("goodbye")
         there.hear()
         there.world.clock.move(60)
@@ -149,8 +154,7 @@ def test_a_forge_that_is_away_for_an_hour_is_told_afterwards(there: Hosted, git:
         raise Temporary("away", stage=Stage.FETCH)
 
     with pytest.MonkeyPatch.context() as patch:
-        for request in ("comment", "post_check", "pull_request"):
-            patch.setattr(f"deployer.forges.discreet.DiscreetForge.{request}", away)
+        answer(patch, away, "comment", "post_check", "pull_request")
         if not git:
             patch.setattr("deployer.source.mirror.Mirror.fetch", nothing_to_fetch)
         patch.setattr("jobs.preview.random.random", lambda: 0.0)  # as impatient as it can be
